@@ -1,0 +1,1 @@
+//! The ONVIF client role: typed and raw calls over a transport.

@@ -1,0 +1,1 @@
+//! The cloud half: tunnels, registry, gateway, API.

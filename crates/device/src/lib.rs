@@ -1,0 +1,1 @@
+//! The camera half: services, store, supervisor of uplinks.

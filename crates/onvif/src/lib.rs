@@ -1,0 +1,1 @@
+//! The words of ONVIF: types and operations of each service.

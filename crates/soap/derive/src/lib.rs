@@ -1,0 +1,1 @@
+//! Derives XmlRead and XmlWrite.

@@ -1,0 +1,1 @@
+//! SOAP without services: envelope, fault, access classes, operations table, router, authentication.

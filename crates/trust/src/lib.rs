@@ -1,0 +1,1 @@
+//! Keys, certificates and validation policies, for both halves.

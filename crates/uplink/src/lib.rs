@@ -1,0 +1,1 @@
+//! ONVIF Uplink chapter 5: the reverse tunnel, both ends.
