@@ -1,0 +1,93 @@
+//! A certificate authority of our own, for clouds that bring no certificate and for tests.
+
+use std::path::Path;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+};
+use rustls_pki_types::CertificateDer;
+
+use crate::identity::{certificates, key_der, pem, read};
+use crate::{Identity, TrustError};
+
+/// An issuer of certificates with a P-256 key.
+pub struct Authority {
+    certificate: CertificateDer<'static>,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Authority {
+    /// A new authority.
+    ///
+    /// # Errors
+    /// [`TrustError::Issue`] when the name cannot stand in a certificate.
+    pub fn new(common_name: &str) -> Result<Self, TrustError> {
+        let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, common_name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let certificate = params.self_signed(&key)?.der().clone();
+        Ok(Self {
+            certificate,
+            issuer: Issuer::new(params, key),
+        })
+    }
+
+    /// Reads the authority that [`Authority::to_pem`] wrote.
+    ///
+    /// # Errors
+    /// [`TrustError::File`], [`TrustError::Pem`] or [`TrustError::Issue`] when the files do not hold one.
+    pub fn load(certificate: &Path, key: &Path) -> Result<Self, TrustError> {
+        let certificate = certificates(&read(certificate)?)?.remove(0);
+        let text = String::from_utf8(read(key)?).map_err(|_| TrustError::Pem("the key is not PEM text".to_owned()))?;
+        let issuer = Issuer::from_ca_cert_der(&certificate, KeyPair::from_pem(&text)?)?;
+        Ok(Self { certificate, issuer })
+    }
+
+    /// The authority's certificate.
+    #[must_use]
+    pub fn certificate(&self) -> &CertificateDer<'static> {
+        &self.certificate
+    }
+
+    /// The authority's certificate as PEM text: what a client pins.
+    #[must_use]
+    pub fn certificate_pem(&self) -> String {
+        pem("CERTIFICATE", &self.certificate)
+    }
+
+    /// PEM texts of certificate and key.
+    #[must_use]
+    pub fn to_pem(&self) -> (String, String) {
+        (self.certificate_pem(), self.issuer.key().serialize_pem())
+    }
+
+    /// A server certificate for `names` (host names and IP addresses) under a new key.
+    ///
+    /// # Errors
+    /// [`TrustError::Issue`] when a name is not one.
+    pub fn issue_server(&self, names: &[String]) -> Result<Identity, TrustError> {
+        let common_name = names.first().map_or("server", String::as_str).to_owned();
+        self.issue(&common_name, names, ExtendedKeyUsagePurpose::ServerAuth)
+    }
+
+    /// A client certificate under a new key.
+    ///
+    /// # Errors
+    /// [`TrustError::Issue`] when the name cannot stand in a certificate.
+    pub fn issue_client(&self, common_name: &str) -> Result<Identity, TrustError> {
+        self.issue(common_name, &[], ExtendedKeyUsagePurpose::ClientAuth)
+    }
+
+    fn issue(&self, name: &str, names: &[String], usage: ExtendedKeyUsagePurpose) -> Result<Identity, TrustError> {
+        let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
+        let mut params = CertificateParams::new(names.to_vec())?;
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![usage];
+        params.use_authority_key_identifier_extension = true;
+        let certificate = params.signed_by(&key, &self.issuer)?;
+        Identity::new(vec![certificate.der().clone(), self.certificate.clone()], key_der(&key))
+    }
+}
