@@ -1,1 +1,5 @@
 //! The camera half: services, store, supervisor of uplinks.
+
+mod accounts;
+pub mod config;
+pub mod store;
