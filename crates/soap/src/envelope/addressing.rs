@@ -1,0 +1,109 @@
+//! WS-Addressing, as far as a device meets it: Action, MessageID, RelatesTo, To (WS-Addressing 1.0 core, §3).
+
+use crate::ns;
+use crate::xml::{Element, Ns, Writer, read};
+
+/// The headers of WS-Addressing that we read and write.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Addressing {
+    /// What the message wants done.
+    pub action: Option<String>,
+    /// The message's own name.
+    pub message_id: Option<String>,
+    /// The name of the message that this one answers.
+    pub relates_to: Option<String>,
+    /// Where the message goes.
+    pub to: Option<String>,
+    /// The edition it was written in, if an older one.
+    pub(crate) older: bool,
+}
+
+impl Addressing {
+    pub(super) fn of<'d, 'input: 'd>(headers: impl Iterator<Item = Element<'d, 'input>>) -> Self {
+        let mut addressing = Self::default();
+        for block in headers {
+            let (namespace, local) = read::name(block);
+            if namespace != ns::WSA.uri && namespace != ns::WSADIS.uri {
+                continue;
+            }
+            addressing.older = namespace == ns::WSADIS.uri;
+            let slot = match local {
+                "Action" => &mut addressing.action,
+                "MessageID" => &mut addressing.message_id,
+                "RelatesTo" => &mut addressing.relates_to,
+                "To" => &mut addressing.to,
+                _ => continue,
+            };
+            if slot.is_none() {
+                *slot = read::text(block).ok().map(|text| text.trim_ascii().to_owned());
+            }
+        }
+        addressing
+    }
+
+    /// Whether there are any.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.action.is_none() && self.message_id.is_none() && self.relates_to.is_none() && self.to.is_none()
+    }
+
+    /// The headers of the answer, if the request had any: the action is the request's with `Response`, the answer relates to the
+    /// request's id.
+    #[must_use]
+    pub(crate) fn answer(&self, action: String) -> Option<Self> {
+        let asked = self.message_id.is_some() || self.action.is_some();
+        asked.then(|| Self {
+            action: Some(action),
+            message_id: None,
+            relates_to: self.message_id.clone(),
+            to: None,
+            older: self.older,
+        })
+    }
+
+    /// The action of an answer to the request.
+    pub(crate) fn response_action(&self, service: Ns, name: &str) -> String {
+        match self.action.as_deref().and_then(|action| action.strip_suffix("Request")) {
+            Some(stem) => format!("{stem}Response"),
+            None => format!("{}/{name}Response", service.uri.trim_end_matches('/')),
+        }
+    }
+
+    /// The action of a fault (WS-Addressing 1.0 SOAP binding, §5).
+    pub(crate) fn fault_action(&self) -> String {
+        format!("{}/fault", if self.older { ns::WSADIS.uri } else { "http://www.w3.org/2005/08/addressing/soap" })
+    }
+
+    pub(super) fn write(&self, writer: &mut Writer) {
+        let ns = if self.older { ns::WSADIS } else { ns::WSA };
+        let blocks = [
+            ("Action", &self.action),
+            ("MessageID", &self.message_id),
+            ("RelatesTo", &self.relates_to),
+            ("To", &self.to),
+        ];
+        for (local, value) in blocks {
+            if let Some(value) = value {
+                writer.element(ns, local, value);
+            }
+        }
+    }
+}
+
+/// WS-BaseNotification declares its actions in the namespace of its WSDL, not of its schema.
+const WSN_SCHEMA: &str = "http://docs.oasis-open.org/wsn/b-2";
+const WSN_WSDL: &str = "http://docs.oasis-open.org/wsn/bw-2";
+
+/// Whether an action names the operation: in the service's namespace, and ending with its name or its name and `Request`.
+pub(super) fn names(action: &str, namespace: &str, name: &str) -> bool {
+    let action = action.trim_ascii().trim_matches('"');
+    if action.is_empty() {
+        return true;
+    }
+    let Some((base, last)) = action.rsplit_once(['/', '#']) else { return action == name };
+    let within = |space: &str| {
+        base.strip_prefix(space.trim_end_matches('/')).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let named = last == name || last.strip_suffix("Request") == Some(name);
+    named && (within(namespace) || (namespace == WSN_SCHEMA && within(WSN_WSDL)))
+}

@@ -1,0 +1,175 @@
+//! What `xs:any` brings: kept as XML of its own, so that it can be written again anywhere.
+
+use super::write::escape;
+use super::{Element, Limits, Ns, QName, Writer, XmlError, XmlRead, XmlWrite, parse, read};
+
+/// An element kept as it came, with the namespaces it needs declared on itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Any {
+    name: QName,
+    xml: String,
+}
+
+impl Any {
+    /// Keeps an element of a document: comments and processing instructions go, the prefixes stay, since its text may use them.
+    #[must_use]
+    pub fn from_element(element: Element<'_, '_>) -> Self {
+        let (namespace, local) = read::name(element);
+        let source = &element.document().input_text()[element.range()];
+        let mut xml = String::with_capacity(source.len() + 64);
+        serialise(element, &mut xml, &Scope::Own(source), &|_| true);
+        Self { name: QName::new(namespace, local), xml }
+    }
+
+    /// Writes a value of ours as an element.
+    #[must_use]
+    pub fn of(ns: Ns, local: &str, value: &impl XmlWrite) -> Self {
+        let mut writer = Writer::fragment();
+        writer.element(ns, local, value);
+        Self { name: QName::new(ns.uri, local), xml: writer.finish() }
+    }
+
+    /// Takes an element from text.
+    ///
+    /// # Errors
+    /// The text is not one well-formed element.
+    pub fn from_xml(text: &str, limits: &Limits) -> Result<Self, XmlError> {
+        Ok(Self::from_element(parse(text.as_bytes(), limits)?.root_element()))
+    }
+
+    /// Name and namespace.
+    #[must_use]
+    pub fn name(&self) -> &QName {
+        &self.name
+    }
+
+    /// The element as text, complete in itself.
+    #[must_use]
+    pub fn as_xml(&self) -> &str {
+        &self.xml
+    }
+
+    /// Reads the element as a type.
+    ///
+    /// # Errors
+    /// It is not of that type.
+    pub fn to<T: XmlRead>(&self) -> Result<T, XmlError> {
+        let document = parse(self.xml.as_bytes(), &Limits::REPLY)?;
+        T::read(document.root_element()).map_err(|error| error.inside(&self.name.local))
+    }
+}
+
+/// An attribute that `xs:anyAttribute` allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnyAttribute {
+    /// Namespace, if it has one.
+    pub namespace: Option<String>,
+    /// Local name.
+    pub name: String,
+    /// Value.
+    pub value: String,
+}
+
+/// Which namespaces the first element declares.
+enum Scope<'s> {
+    /// Those in scope whose prefix the source of the element mentions.
+    Own(&'s str),
+    /// All in scope.
+    All,
+}
+
+/// The document from `root` on, written from the parse: no comments, no processing instructions, entities resolved and escaped
+/// again, and without the elements that `keep` refuses.
+pub(crate) fn reserialise(root: Element<'_, '_>, out: &mut String, keep: &dyn Fn(Element<'_, '_>) -> bool) {
+    serialise(root, out, &Scope::All, keep);
+}
+
+/// Iterates, since depth is the sender's choice.
+fn serialise(root: Element<'_, '_>, out: &mut String, scope: &Scope<'_>, keep: &dyn Fn(Element<'_, '_>) -> bool) {
+    let mut node = root;
+    loop {
+        let mut descend = None;
+        if node.is_element() {
+            if node == root || keep(node) {
+                out.push('<');
+                out.push_str(source_name(node));
+                declare(node, (node != root).then(|| node.parent()).flatten(), out, scope);
+                attributes(node, out);
+                descend = node.first_child();
+                out.push_str(if descend.is_some() { ">" } else { "/>" });
+            }
+        } else if node.is_text() {
+            escape(node.text().unwrap_or(""), false, out);
+        }
+        if let Some(child) = descend {
+            node = child;
+            continue;
+        }
+        loop {
+            if node == root {
+                return;
+            }
+            if let Some(next) = node.next_sibling() {
+                node = next;
+                break;
+            }
+            node = node.parent().expect("below the root there is a parent");
+            out.push_str("</");
+            out.push_str(source_name(node));
+            out.push('>');
+        }
+    }
+}
+
+/// The name as the source wrote it, prefix and all.
+fn source_name<'input>(element: Element<'_, 'input>) -> &'input str {
+    let source = &element.document().input_text()[element.range()][1..];
+    let end = source.bytes().position(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b'/' | b'>'));
+    &source[..end.unwrap_or(source.len())]
+}
+
+/// The declarations that the element has and `outer` has not.
+fn declare(element: Element<'_, '_>, outer: Option<Element<'_, '_>>, out: &mut String, scope: &Scope<'_>) {
+    for namespace in element.namespaces() {
+        let prefix = namespace.name();
+        if prefix == Some("xml") {
+            continue;
+        }
+        match outer {
+            // One declaration is one object in the document, so that identity is equality.
+            Some(outer) if outer.namespaces().any(|other| std::ptr::eq(other, namespace)) => continue,
+            None if !needed(prefix, scope) => continue,
+            _ => {}
+        }
+        out.push_str(" xmlns");
+        if let Some(prefix) = prefix {
+            out.push(':');
+            out.push_str(prefix);
+        }
+        out.push_str("=\"");
+        escape(namespace.uri(), true, out);
+        out.push('"');
+    }
+}
+
+/// Whether the source mentions the prefix: in a name, or in a QName in text. With character references, anything may be mentioned.
+fn needed(prefix: Option<&str>, scope: &Scope<'_>) -> bool {
+    match (scope, prefix) {
+        (Scope::All, _) | (Scope::Own(_), None) => true,
+        (Scope::Own(source), Some(prefix)) => {
+            source.contains("&#")
+                || source.match_indices(prefix).any(|(at, _)| source.as_bytes().get(at + prefix.len()) == Some(&b':'))
+        }
+    }
+}
+
+fn attributes(element: Element<'_, '_>, out: &mut String) {
+    let source = element.document().input_text();
+    for attribute in element.attributes() {
+        out.push(' ');
+        out.push_str(&source[attribute.range_qname()]);
+        out.push_str("=\"");
+        escape(attribute.value(), true, out);
+        out.push('"');
+    }
+}
