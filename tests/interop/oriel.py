@@ -1,0 +1,209 @@
+"""The product under test: all that these scenarios know of its command line, its configuration files and its API."""
+
+import json
+import os
+import signal
+import subprocess
+from urllib.parse import quote
+
+import install
+import soap
+from harness import CERTS, Failure, check, in_netns
+
+
+def find(given=None):
+    """The newest build, or the one that was named; None unless it answers --help."""
+    built = [install.CACHE.parent / kind / "oriel" for kind in ("release", "debug")]
+    candidates = [given] if given else sorted((p for p in built if p.exists()), key=lambda p: -p.stat().st_mtime)
+    for path in candidates:
+        try:
+            done = subprocess.run([str(path), "--help"], capture_output=True, text=True, timeout=20)
+        except OSError:
+            continue
+        if done.returncode == 0 and "cloud" in done.stdout and "device" in done.stdout:
+            return str(path)
+    return None
+
+
+def toml(value):
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return str(value)
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(toml(item) for item in value) + "]"
+    return json.dumps(str(value))
+
+
+def write_toml(path, top, tables=()):
+    lines = [f"{key} = {toml(value)}" for key, value in top.items()]
+    for name, table in tables:
+        lines += ["", name, *[f"{key} = {toml(value)}" for key, value in table.items()]]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+LOGS = {"RUST_LOG": os.environ.get("RUST_LOG", "info")}
+
+
+class Demo:
+    """`oriel demo`: both halves and a token, in one process."""
+
+    def __init__(self, scene):
+        self.process = scene.spawn("oriel-demo", [scene.oriel, "demo", "--json"], env={**LOGS, "HOME": str(scene.folder)})
+        up = self.process.wait("up", timeout=30)
+        self.url, self.ca, self.token, self.id = up["cloud"].rstrip("/"), up["ca"], up["token"], up["device"]
+        self.lan, self.user, self.password = up["lan"], up["user"], up["password"]
+        self.context = soap.trust(self.ca)
+
+    @property
+    def gateway(self):
+        return f"{self.url}/d/{self.id}/onvif/device_service"
+
+
+class Cloud:
+    """`oriel cloud`. Keeps its data folder over restarts, so that the same object can be started again."""
+
+    def __init__(self, scene, name="oriel-cloud", *, listen="127.0.0.1:0", tls=True, proxy=(), drain=5, netns=None, socket=None, **settings):
+        self.scene, self.name, self.netns, self.socket = scene, name, netns, socket
+        self.data = scene.folder / f"{name}-data"
+        top = {"listen": listen, "data": self.data, "drain_seconds": drain, **settings}
+        if proxy:
+            top["proxy_protocol"] = list(proxy)
+        tables = [("[tls]", {"certificate": CERTS / "server.pem", "key": CERTS / "server.key"})] if tls else []
+        self.config = write_toml(scene.folder / f"{name}.toml", top, tables)
+        self.own_tls, self.admin, self.process = not tls, None, None
+
+    def start(self, wait=True):
+        argv = [self.scene.oriel, "cloud", "--config", str(self.config), "--json"]
+        fds = ()
+        if self.socket is not None:
+            # systemd's socket activation: descriptor 3, and the pid of the very process that shall take it.
+            number = self.socket.fileno()
+            argv = ["sh", "-c", f'export LISTEN_FDS=1 LISTEN_PID=$$; exec "$0" "$@" 3<&{number}', *argv]
+            fds = (number,)
+        self.process = self.scene.spawn(self.name, argv, env=LOGS, netns=self.netns, fds=fds)
+        return self.ready() if wait else self
+
+    def ready(self):
+        up = self.process.wait("up", timeout=30)
+        self.url = up["cloud"].rstrip("/")
+        self.ca = up["ca"] if self.own_tls else str(CERTS / "ca.pem")
+        self.admin = up.get("admin_token") or self.admin
+        self.context = soap.trust(self.ca)
+        return self
+
+    def terminate(self):
+        self.process.kill(signal.SIGTERM)
+
+    def uplink(self, scheme="https", path="/"):
+        return f"{scheme}{self.url[5:]}{path}"
+
+    def api(self, method, path, body=None, token=None, expect=True):
+        headers = {"Authorization": f"Bearer {token or self.admin}"}
+        data = None
+        if body is not None:
+            data = json.dumps(body).encode()
+            headers["Content-Type"] = "application/json"
+        url = f"{self.url}/api/v1{path}"
+        answer = in_netns(self.netns, lambda: soap.send(url, data, method, headers, self.context))
+        if not expect:
+            return answer
+        check(answer.status < 300, f"{method} {path}: HTTP {answer.status} {answer.text[:300]}")
+        return json.loads(answer.body) if answer.body else None
+
+    def add_device(self, certificate, name="camera"):
+        """Registers by the certificate's PEM file; returns the device's id."""
+        with open(certificate) as pem:
+            return self.api("POST", "/devices", {"name": name, "certificate": pem.read()})["id"]
+
+    def token(self, level="Administrator", devices=None):
+        body = {"level": level}
+        if devices is not None:
+            body["devices"] = devices
+        return self.api("POST", "/tokens", body)["token"]
+
+    def device(self, id):
+        return self.api("GET", f"/devices/{quote(id)}")
+
+    def tunnels(self, id):
+        return self.device(id).get("tunnels") or []
+
+    def revoke(self, id):
+        return self.api("POST", f"/devices/{quote(id)}/revoke")
+
+    def online(self, id, tunnels=1, timeout=20):
+        """Waits until the device is there; returns its tunnels."""
+        return self.scene.until(f"{id} online", lambda: len(self.tunnels(id)) >= tunnels and self.tunnels(id), timeout)
+
+    def offline(self, id, timeout=20):
+        self.scene.until(f"{id} offline", lambda: not self.device(id)["online"], timeout)
+
+    def gateway(self, id):
+        return f"{self.url}/d/{quote(id)}/onvif/device_service"
+
+    def call(self, id, body, token, **options):
+        return in_netns(self.netns, lambda: soap.call(self.gateway(id), body, token=token, context=self.context, **options))
+
+
+class Device:
+    """`oriel device` with a certificate of the test CA in its key store."""
+
+    CERTIFICATE, POLICY = "interop", "interop-policy"
+
+    def __init__(self, scene, name="oriel-device", *, listen="127.0.0.1:0", cert="device-oriel", netns=None, **settings):
+        self.scene, self.name, self.netns = scene, name, netns
+        self.pem = CERTS / f"{cert}.pem"
+        top = {"listen": listen, "data": scene.folder / f"{name}-data", **settings}
+        tables = [
+            ("[[certificate]]", {"id": self.CERTIFICATE, "chain": self.pem, "key": CERTS / f"{cert}.key"}),
+            ("[[policy]]", {"id": self.POLICY, "anchors": CERTS / "ca.pem"}),
+        ]
+        self.config = write_toml(scene.folder / f"{name}.toml", top, tables)
+        self.user = self.password = self.process = None
+
+    def start(self):
+        argv = [self.scene.oriel, "device", "--config", str(self.config), "--json"]
+        self.process = self.scene.spawn(self.name, argv, env=LOGS, netns=self.netns)
+        up = self.process.wait("up", timeout=30)
+        self.lan, self.fingerprint, self.certificate = up["lan"], up.get("fingerprint"), up.get("certificate")
+        self.user, self.password = up.get("user") or self.user, up.get("password") or self.password
+        return self
+
+    def call(self, body, **options):
+        options = {"user": self.user, "password": self.password, **options}
+        return in_netns(self.netns, lambda: soap.call(self.lan, body, **options))
+
+    @staticmethod
+    def set_body(address, certificate=CERTIFICATE, policy=POLICY, level="Administrator"):
+        fields = [("RemoteAddress", address), ("CertificateID", certificate), ("UserLevel", level), ("CertPathValidationPolicyID", policy)]
+        inner = "".join(f"<tup:{name}>{value}</tup:{name}>" for name, value in fields if value)
+        return f"<tup:SetUplink><tup:Configuration>{inner}</tup:Configuration></tup:SetUplink>"
+
+    @staticmethod
+    def delete_body(address):
+        return f"<tup:DeleteUplink><tup:RemoteAddress>{address}</tup:RemoteAddress></tup:DeleteUplink>"
+
+    def set_uplink(self, address, **fields):
+        answer = self.call(self.set_body(address, **fields))
+        check(answer.status == 200, f"SetUplink {address}: {answer}")
+
+    def delete_uplink(self, address):
+        answer = self.call(self.delete_body(address))
+        check(answer.status == 200, f"DeleteUplink {address}: {answer}")
+
+    def uplinks(self):
+        """RemoteAddress → the other fields of its configuration."""
+        answer = self.call("tup:GetUplinks")
+        if answer.status != 200:
+            raise Failure(f"GetUplinks: {answer}")
+        found = {}
+        for entry in answer.child():
+            fields = {}
+            for element in entry:
+                fields[element.tag.rpartition("}")[2]] = (element.text or "").strip()
+            found[fields.pop("RemoteAddress")] = fields
+        return found
+
+    def connected(self, address, timeout=20):
+        self.scene.until(f"{address} Connected", lambda: self.uplinks()[address].get("Status") == "Connected", timeout)
