@@ -107,7 +107,10 @@ impl FromStr for Level {
     /// `Operator`, or the predefined role `onvif:Operator`.
     fn from_str(text: &str) -> Result<Self, UnknownLevel> {
         let name = text.strip_prefix("onvif:").unwrap_or(text);
-        Self::ALL.into_iter().find(|level| level.name() == name).ok_or_else(|| UnknownLevel(text.to_owned()))
+        Self::ALL
+            .into_iter()
+            .find(|level| level.name() == name)
+            .ok_or_else(|| UnknownLevel(text.to_owned()))
     }
 }
 
@@ -168,7 +171,9 @@ impl From<Level> for Levels {
 
 impl FromIterator<Level> for Levels {
     fn from_iter<I: IntoIterator<Item = Level>>(levels: I) -> Self {
-        levels.into_iter().fold(Self::ANONYMOUS, |all, level| all.union(level.into()))
+        levels
+            .into_iter()
+            .fold(Self::ANONYMOUS, |all, level| all.union(level.into()))
     }
 }
 
@@ -206,7 +211,9 @@ pub fn allowed(levels: Levels, class: AccessClass) -> bool {
         AccessClass::PreAuth => return true,
         AccessClass::ReadSystem | AccessClass::ReadMedia => &[Level::User, Level::Operator, Level::Administrator],
         AccessClass::ReadSystemSensitive | AccessClass::Actuate => &[Level::Operator, Level::Administrator],
-        AccessClass::ReadSystemSecret | AccessClass::WriteSystem | AccessClass::Unrecoverable => &[Level::Administrator],
+        AccessClass::ReadSystemSecret | AccessClass::WriteSystem | AccessClass::Unrecoverable => {
+            &[Level::Administrator]
+        }
     };
     least.iter().any(|level| levels.contains(*level))
 }
@@ -226,7 +233,11 @@ impl Caller {
     /// One who showed nothing.
     #[must_use]
     pub const fn anonymous(via: Via) -> Self {
-        Self { levels: Levels::ANONYMOUS, user: None, via }
+        Self {
+            levels: Levels::ANONYMOUS,
+            user: None,
+            via,
+        }
     }
 }
 

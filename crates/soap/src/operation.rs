@@ -58,7 +58,9 @@ pub fn lookup(tables: &[&'static Table], namespace: &str, name: &str) -> Option<
 /// A row is `Request AccessClass -> Response,` or, for an operation without structs yet, `Name AccessClass;`.
 #[macro_export]
 macro_rules! operations {
-    ($(#[$doc:meta])* $service:expr => $($name:ident $access:ident $(-> $response:ident)? $(,)? $(;)?)*) => {
+    (@response) => { ::core::option::Option::None };
+    (@response $response:ident) => { ::core::option::Option::Some(stringify!($response)) };
+    ($(#[$doc:meta])* $service:path => $($name:ident $access:ident $(-> $response:ident)? $(,)? $(;)?)*) => {
         $(#[$doc])*
         pub static TABLE: $crate::operation::Table = $crate::operation::Table {
             service: $service,
@@ -81,6 +83,4 @@ macro_rules! operations {
             }
         )?)*
     };
-    (@response) => { ::core::option::Option::None };
-    (@response $response:ident) => { ::core::option::Option::Some(stringify!($response)) };
 }

@@ -20,7 +20,10 @@ fn values(data: &DataEnum) -> Result<Vec<Value<'_>>> {
             let plain = matches!(variant.fields, Fields::Unit);
             let keeps = matches!(&variant.fields, Fields::Unnamed(fields) if fields.unnamed.len() == 1);
             if (xml.other && !keeps) || (!xml.other && !plain) {
-                return Err(syn::Error::new_spanned(variant, "a variant is a plain value, or #[xml(other)] with one String"));
+                return Err(syn::Error::new_spanned(
+                    variant,
+                    "a variant is a plain value, or #[xml(other)] with one String",
+                ));
             }
             Ok(Value {
                 ident: &variant.ident,
@@ -74,7 +77,11 @@ pub(crate) fn write(input: &DeriveInput, data: &DataEnum) -> Result<TokenStream>
     let name = &input.ident;
     let arms = values(data)?.into_iter().map(|value| {
         let (ident, text) = (value.ident, value.text);
-        if value.other { quote!(Self::#ident(kept) => kept.as_str(),) } else { quote!(Self::#ident => #text,) }
+        if value.other {
+            quote!(Self::#ident(kept) => kept.as_str(),)
+        } else {
+            quote!(Self::#ident => #text,)
+        }
     });
     Ok(quote! {
         #[automatically_derived]

@@ -30,7 +30,9 @@ impl ContentType {
         }
         let mut action = soap_action.map(unquote).filter(|action| !action.is_empty());
         for parameter in parts {
-            let Some((key, value)) = parameter.split_once('=') else { continue };
+            let Some((key, value)) = parameter.split_once('=') else {
+                continue;
+            };
             let value = unquote(value);
             match key.trim().to_ascii_lowercase().as_str() {
                 "charset" if !["utf-8", "utf8", "us-ascii"].contains(&value.to_ascii_lowercase().as_str()) => {

@@ -7,11 +7,11 @@ pub mod read;
 mod types;
 mod write;
 
-pub use any::{Any, AnyAttribute};
 pub(crate) use any::reserialise;
+pub use any::{Any, AnyAttribute};
 pub use error::{BadValue, XmlError, XmlErrorKind};
-pub use parse::{Limits, parse};
 pub use oriel_soap_derive::{XmlRead, XmlWrite};
+pub use parse::{Limits, parse};
 pub use types::{Duration, List, QName, Token};
 pub use write::{Prefixes, Writer};
 

@@ -38,7 +38,11 @@ pub fn text<'a>(element: Element<'a, '_>) -> Result<Cow<'a, str>, XmlError> {
     for node in element.children() {
         if node.is_element() {
             let wanted = "text, there is an element in it".to_owned();
-            return Err(XmlError::new(XmlErrorKind::Value { text: name(node).1.to_owned(), wanted, unlisted: false }));
+            return Err(XmlError::new(XmlErrorKind::Value {
+                text: name(node).1.to_owned(),
+                wanted,
+                unlisted: false,
+            }));
         }
         match node.text() {
             Some(part) if node.is_text() && whole.is_empty() => whole = Cow::Borrowed(part),
@@ -108,7 +112,10 @@ pub fn repeated<T: XmlRead>(list: &mut Vec<T>, child: Element<'_, '_>) -> Result
 pub fn stray(child: Element<'_, '_>, known: &[&str]) -> Result<(), XmlError> {
     let (namespace, local) = name(child);
     if namespace.is_empty() && known.contains(&local) {
-        let kind = XmlErrorKind::WrongNamespace { found: String::new(), wanted: "the namespace of the service's schema" };
+        let kind = XmlErrorKind::WrongNamespace {
+            found: String::new(),
+            wanted: "the namespace of the service's schema",
+        };
         return Err(XmlError::new(kind).inside(local));
     }
     Ok(())
@@ -120,9 +127,14 @@ pub fn stray(child: Element<'_, '_>, known: &[&str]) -> Result<(), XmlError> {
 /// It was not; the error says so if it was there in another namespace.
 pub fn required<T>(slot: Option<T>, element: Element<'_, '_>, ns: Ns, local: &'static str) -> Result<T, XmlError> {
     slot.ok_or_else(|| {
-        let namesake = elements(element).map(name).find(|(namespace, other)| *other == local && *namespace != ns.uri);
+        let namesake = elements(element)
+            .map(name)
+            .find(|(namespace, other)| *other == local && *namespace != ns.uri);
         let kind = match namesake {
-            Some((found, _)) => XmlErrorKind::WrongNamespace { found: found.to_owned(), wanted: ns.uri },
+            Some((found, _)) => XmlErrorKind::WrongNamespace {
+                found: found.to_owned(),
+                wanted: ns.uri,
+            },
             None => XmlErrorKind::Missing,
         };
         XmlError::new(kind).inside(local)
@@ -134,7 +146,9 @@ pub fn required<T>(slot: Option<T>, element: Element<'_, '_>, ns: Ns, local: &'s
 /// # Errors
 /// Its value is none of the type.
 pub fn attribute<T: FromText>(element: Element<'_, '_>, key: (Option<&str>, &str)) -> Result<Option<T>, XmlError> {
-    let found = element.attributes().find(|attribute| (attribute.namespace(), attribute.name()) == key);
+    let found = element
+        .attributes()
+        .find(|attribute| (attribute.namespace(), attribute.name()) == key);
     let Some(found) = found else { return Ok(None) };
     T::from_text(found.value(), element)
         .map(Some)
@@ -146,8 +160,7 @@ pub fn attribute<T: FromText>(element: Element<'_, '_>, key: (Option<&str>, &str
 /// # Errors
 /// It is not there, or its value is none of the type.
 pub fn required_attribute<T: FromText>(element: Element<'_, '_>, key: (Option<&str>, &str)) -> Result<T, XmlError> {
-    attribute(element, key)?
-        .ok_or_else(|| XmlError::new(XmlErrorKind::MissingAttribute).inside(&format!("@{}", key.1)))
+    attribute(element, key)?.ok_or_else(|| XmlError::new(XmlErrorKind::MissingAttribute).inside(&format!("@{}", key.1)))
 }
 
 /// The attributes that no field claims, those of XMLSchema-instance left out.

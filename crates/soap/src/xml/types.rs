@@ -18,26 +18,38 @@ impl QName {
     /// A name that came from outside.
     #[must_use]
     pub fn new(namespace: &str, local: &str) -> Self {
-        Self { namespace: Cow::Owned(namespace.to_owned()), local: Cow::Owned(local.to_owned()) }
+        Self {
+            namespace: Cow::Owned(namespace.to_owned()),
+            local: Cow::Owned(local.to_owned()),
+        }
     }
 
     /// A name of ours.
     #[must_use]
     pub const fn of(ns: super::Ns, local: &'static str) -> Self {
-        Self { namespace: Cow::Borrowed(ns.uri), local: Cow::Borrowed(local) }
+        Self {
+            namespace: Cow::Borrowed(ns.uri),
+            local: Cow::Borrowed(local),
+        }
     }
 }
 
 impl fmt::Display for QName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.namespace.is_empty() { f.write_str(&self.local) } else { write!(f, "{{{}}}{}", self.namespace, self.local) }
+        if self.namespace.is_empty() {
+            f.write_str(&self.local)
+        } else {
+            write!(f, "{{{}}}{}", self.namespace, self.local)
+        }
     }
 }
 
 impl FromText for QName {
     fn from_text(text: &str, scope: Element<'_, '_>) -> Result<Self, BadValue> {
         let text = text.trim_ascii();
-        let (prefix, local) = text.split_once(':').map_or((None, text), |(prefix, local)| (Some(prefix), local));
+        let (prefix, local) = text
+            .split_once(':')
+            .map_or((None, text), |(prefix, local)| (Some(prefix), local));
         if local.is_empty() || local.contains([':', ' ', '\t', '\n', '\r']) {
             return Err(BadValue::wanted("a qualified name"));
         }
@@ -99,7 +111,9 @@ impl<T> std::ops::Deref for List<T> {
 
 impl<T: FromText> FromText for List<T> {
     fn from_text(text: &str, scope: Element<'_, '_>) -> Result<Self, BadValue> {
-        text.split_ascii_whitespace().map(|item| T::from_text(item, scope)).collect()
+        text.split_ascii_whitespace()
+            .map(|item| T::from_text(item, scope))
+            .collect()
     }
 }
 
@@ -159,9 +173,16 @@ impl FromText for Duration {
         let bad = || BadValue::wanted("a duration such as PT60S");
         let span: Span = text.trim_ascii().parse().map_err(|_| bad())?;
         let days = i64::from(span.get_years()) * 365 + i64::from(span.get_months()) * 30;
-        let rest = span.try_years(0).and_then(|span| span.try_months(0)).map_err(|_| bad())?;
-        let rest = rest.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| bad())?;
-        let whole = SignedDuration::from_hours(days * 24).checked_add(rest).ok_or_else(bad)?;
+        let rest = span
+            .try_years(0)
+            .and_then(|span| span.try_months(0))
+            .map_err(|_| bad())?;
+        let rest = rest
+            .to_duration(SpanRelativeTo::days_are_24_hours())
+            .map_err(|_| bad())?;
+        let whole = SignedDuration::from_hours(days * 24)
+            .checked_add(rest)
+            .ok_or_else(bad)?;
         Ok(Self(whole))
     }
 }
@@ -296,7 +317,9 @@ macro_rules! elements_of_text {
     )*};
 }
 
-elements_of_text!(QName, Token, Duration, Timestamp, String, bool, i32, i64, u16, u32, u64, f32, f64);
+elements_of_text!(
+    QName, Token, Duration, Timestamp, String, bool, i32, i64, u16, u32, u64, f32, f64
+);
 
 impl XmlWrite for str {
     fn write(&self, writer: &mut Writer) {
