@@ -8,7 +8,6 @@ use bytes::Bytes;
 use http::StatusCode;
 use std::collections::HashMap;
 use std::pin::Pin;
-use std::sync::Arc;
 
 /// What a handler is given beside the request tells who calls.
 pub trait HasCaller {
@@ -128,7 +127,7 @@ impl<C: HasCaller + Send + 'static> Router<C> {
     /// Decides the request up to the handler, and then runs it. All reading is done before the first await; the future borrows
     /// nothing. `http_action` is [`envelope::ContentType::action`].
     pub fn dispatch(
-        self: &Arc<Self>,
+        &self,
         envelope: &Envelope<'_>,
         http_action: Option<&str>,
         call: C,

@@ -1,11 +1,27 @@
-//! WS-UsernameToken with PasswordDigest (WSS UsernameToken Profile 1.0, §3).
+//! WS-UsernameToken with PasswordDigest (WSS UsernameToken Profile 1.0, §3; Core §5.9.5).
 
+use super::digest_server::random;
+use super::replay::Seen;
+use super::{Accounts, AuthOptions, Identity, Secret};
+use crate::fault::Fault;
 use crate::ns;
 use crate::xml::{XmlRead, XmlWrite};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jiff::{SignedDuration, Timestamp};
+use sha1::{Digest, Sha1};
+use std::sync::{Mutex, PoisonError};
+use subtle::ConstantTimeEq;
+
+const PASSWORD_DIGEST: &str =
+    "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-username-token-profile-1.0#PasswordDigest";
+const BASE64_BINARY: &str =
+    "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-soap-message-security-1.0#Base64Binary";
 
 /// The UsernameToken of a WS-Security header.
-#[derive(Debug, Clone, Default, PartialEq, XmlRead, XmlWrite)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, XmlRead, XmlWrite)]
 #[xml(ns = ns::WSSE)]
+#[non_exhaustive]
 pub struct UsernameToken {
     /// Name of the account.
     pub username: String,
@@ -19,8 +35,8 @@ pub struct UsernameToken {
 }
 
 /// The password of a token.
-#[derive(Debug, Clone, Default, PartialEq, Eq, XmlRead, XmlWrite)]
-#[xml(ns = ns::WSSE)]
+#[derive(Clone, Default, PartialEq, Eq, XmlRead, XmlWrite)]
+#[non_exhaustive]
 pub struct Password {
     /// PasswordText if absent.
     #[xml(attr, name = "Type")]
@@ -30,14 +46,158 @@ pub struct Password {
     pub text: String,
 }
 
+impl std::fmt::Debug for Password {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Password")
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
+}
+
 /// The nonce of a token.
 #[derive(Debug, Clone, Default, PartialEq, Eq, XmlRead, XmlWrite)]
-#[xml(ns = ns::WSSE)]
+#[non_exhaustive]
 pub struct Nonce {
     /// Base64Binary if absent.
     #[xml(attr)]
     pub encoding_type: Option<String>,
     /// The nonce in base64.
-    #[xml(text)]
+    #[xml(text, token)]
     pub text: String,
+}
+
+impl UsernameToken {
+    /// A token made at `created`, by the server's clock: a client whose clock differs adds the difference first.
+    #[must_use]
+    pub fn digest(user: &str, password: &str, created: Timestamp) -> Self {
+        Self::with_nonce(user, password, created, &random::<16>())
+    }
+
+    fn with_nonce(user: &str, password: &str, created: Timestamp, nonce: &[u8]) -> Self {
+        // Devices in the field read milliseconds, and not all of them nanoseconds.
+        let created = Timestamp::from_millisecond(created.as_millisecond())
+            .unwrap_or(created)
+            .to_string();
+        let digest = STANDARD.encode(digest(nonce, &created, password));
+        Self {
+            username: user.to_owned(),
+            password: Some(Password {
+                kind: Some(PASSWORD_DIGEST.to_owned()),
+                text: digest,
+            }),
+            nonce: Some(Nonce {
+                encoding_type: Some(BASE64_BINARY.to_owned()),
+                text: STANDARD.encode(nonce),
+            }),
+            created: Some(created),
+        }
+    }
+}
+
+/// SHA-1 over nonce, time and password (profile, §3.1).
+fn digest(nonce: &[u8], created: &str, password: &str) -> [u8; 20] {
+    let mut hash = Sha1::new();
+    hash.update(nonce);
+    hash.update(created.as_bytes());
+    hash.update(password.as_bytes());
+    hash.finalize().into()
+}
+
+/// The server's side of WS-UsernameToken.
+#[derive(Debug)]
+pub struct TokenServer {
+    skew: SignedDuration,
+    seen: Mutex<Seen<bool>>,
+}
+
+impl TokenServer {
+    pub(super) fn new(options: &AuthOptions) -> Self {
+        Self {
+            skew: options.skew,
+            seen: Mutex::new(Seen::new(options.remembered)),
+        }
+    }
+
+    /// Checks a token: digest, nonce and time are required, the time must be near, the nonce new.
+    ///
+    /// # Errors
+    /// `ter:NotAuthorized`, with a text that says what to do.
+    pub fn verify<A: Accounts + ?Sized>(
+        &self,
+        token: &UsernameToken,
+        accounts: &A,
+        now: Timestamp,
+    ) -> Result<Identity, Fault> {
+        let refused = |why: &str| Fault::not_authorized(why);
+        let (Some(nonce), Some(created)) = (&token.nonce, &token.created) else {
+            return Err(refused("a UsernameToken needs Nonce and Created"));
+        };
+        let password = token
+            .password
+            .as_ref()
+            .filter(|password| password.kind.as_deref() == Some(PASSWORD_DIGEST));
+        let password = password.ok_or_else(|| refused("a UsernameToken needs a Password of type PasswordDigest"))?;
+        let nonce = STANDARD.decode(&nonce.text).ok().filter(|nonce| !nonce.is_empty());
+        let nonce = nonce.ok_or_else(|| refused("the Nonce is not base64"))?;
+        let made: Timestamp = created
+            .trim_ascii()
+            .parse()
+            .map_err(|_| refused("Created is not a time such as 2026-01-31T12:00:00Z"))?;
+        self.near(made, now)?;
+
+        let account = accounts.lookup(&token.username);
+        let secret = match account.as_ref().map(|account| &account.secret) {
+            Some(Secret::Password(password)) => password.as_str(),
+            Some(Secret::Ha1 { .. }) => return Err(refused("this account can use HTTP Digest only")),
+            // As much work as for a user who exists.
+            None => "",
+        };
+        let shown = STANDARD.decode(password.text.trim_ascii()).unwrap_or_default();
+        let matches = bool::from(digest(&nonce, created, secret).as_slice().ct_eq(&shown));
+        let wrong = || refused("user name or password is wrong");
+        let account = account.filter(|_| matches).ok_or_else(wrong)?;
+
+        // Only who knows the password fills the memory.
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.forget((now - self.skew).as_nanosecond());
+        let mut key = [0; 16];
+        key.copy_from_slice(&digest(&nonce, created, &token.username)[..16]);
+        let used = seen.entry(made.as_nanosecond(), key);
+        let used = used.ok_or_else(|| refused("the token is older than what is remembered, make a new one"))?;
+        if std::mem::replace(used, true) {
+            return Err(refused("the token was used before"));
+        }
+        Ok(Identity {
+            user: token.username.clone(),
+            levels: account.levels,
+        })
+    }
+
+    /// The clocks may differ, and the fault says by how much: GetSystemDateAndTime is there for everybody.
+    fn near(&self, made: Timestamp, now: Timestamp) -> Result<(), Fault> {
+        let off = made.duration_since(now);
+        if off.abs() <= self.skew {
+            return Ok(());
+        }
+        let side = if off.is_negative() { "behind" } else { "ahead of" };
+        Err(Fault::not_authorized(format!(
+            "Created is {} s {side} this device's clock, {now:.0}, and {} s are allowed; \
+             GetSystemDateAndTime tells its time without authentication",
+            off.as_secs().unsigned_abs(),
+            self.skew.as_secs(),
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example of ONVIF's application programmer's guide, which many clients are checked by.
+    #[test]
+    fn makes_the_digest_that_clients_make() {
+        let nonce = STANDARD.decode("LKqI6G/AikKCQrN0zqZFlg==").unwrap();
+        let token = UsernameToken::with_nonce("user", "userpassword", "2010-09-16T07:50:45Z".parse().unwrap(), &nonce);
+        assert_eq!(token.password.unwrap().text, "tuOSpGlFlIXsozq4HFNeeGeFLEI=");
+    }
 }

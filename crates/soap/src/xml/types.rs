@@ -171,7 +171,12 @@ pub struct Duration(pub SignedDuration);
 impl FromText for Duration {
     fn from_text(text: &str, _: Element<'_, '_>) -> Result<Self, BadValue> {
         let bad = || BadValue::wanted("a duration such as PT60S");
-        let span: Span = text.trim_ascii().parse().map_err(|_| bad())?;
+        let text = text.trim_ascii();
+        // jiff reads "1 hour" too.
+        if !text.trim_start_matches('-').starts_with('P') {
+            return Err(bad());
+        }
+        let span: Span = text.parse().map_err(|_| bad())?;
         let days = i64::from(span.get_years()) * 365 + i64::from(span.get_months()) * 30;
         let rest = span
             .try_years(0)
