@@ -53,7 +53,7 @@ class Process:
         if netns:
             argv = ["ip", "netns", "exec", netns, *argv]
         self.stderr = open(self.log, "ab")
-        self.stderr.write(f"$ {shlex.join(argv)}\n".encode())
+        self.stderr.write(f"$ {' '.join(shlex.join(argv).split())}\n".encode())
         self.stderr.flush()
         environment = {**os.environ, "PATH": PATH, **(env or {})}
         self.child = subprocess.Popen(
@@ -199,11 +199,12 @@ class Scene:
                 print(f"  while ending {self.name}: {type(error).__name__}: {error}", flush=True)
         self.undo.clear()
 
-    def tail(self, lines=25):
+    def tail(self, lines=14):
         parts = []
-        for process in self.processes:
+        # A process that was started again shares the log of the first.
+        for process in {process.name: process for process in self.processes}.values():
             text = process.log.read_text(errors="replace").splitlines()[-lines:]
-            parts.append(f"  --- {process.name}\n" + "\n".join(f"  {line[:400]}" for line in text))
+            parts.append(f"  --- {process.name}\n" + "\n".join(f"  {line[:300]}" for line in text))
         return "\n".join(parts)
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from urllib.parse import quote
 
 import install
@@ -43,6 +44,13 @@ def write_toml(path, top, tables=()):
     return path
 
 
+ACTIVATE = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.set_inheritable(3, True)
+os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 LOGS = {"RUST_LOG": os.environ.get("RUST_LOG", "info")}
 
 
@@ -79,9 +87,8 @@ class Cloud:
         fds = ()
         if self.socket is not None:
             # systemd's socket activation: descriptor 3, and the pid of the very process that shall take it.
-            number = self.socket.fileno()
-            argv = ["sh", "-c", f'export LISTEN_FDS=1 LISTEN_PID=$$; exec "$0" "$@" 3<&{number}', *argv]
-            fds = (number,)
+            fds = (self.socket.fileno(),)
+            argv = [sys.executable, "-c", ACTIVATE, str(fds[0]), *argv]
         self.process = self.scene.spawn(self.name, argv, env=LOGS, netns=self.netns, fds=fds)
         return self.ready() if wait else self
 

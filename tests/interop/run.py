@@ -40,8 +40,10 @@ def attempt(name, spec, binary, numbers):
             result.append(("skip", str(skip)))
         except harness.Failure as failure:
             result.append(("FAIL", str(failure)))
-        except Exception:
-            result.append(("FAIL", traceback.format_exc()))
+        except Exception as error:
+            places = [f for f in traceback.extract_tb(error.__traceback__) if str(harness.PEERS.parent) in f.filename][-4:]
+            where = " < ".join(f"{Path(f.filename).name}:{f.lineno}" for f in reversed(places))
+            result.append(("FAIL", f"{type(error).__name__}: {error} at {where}"))
 
     thread = threading.Thread(target=body, daemon=True)
     thread.start()

@@ -5,7 +5,10 @@ import hashlib
 import http.client
 import os
 import re
+import select
+import socket
 import ssl
+import time
 import xml.etree.ElementTree as ET
 from datetime import datetime, timedelta, timezone
 from urllib.parse import urlsplit
@@ -36,6 +39,40 @@ def envelope(body, header=""):
         f'<?xml version="1.0" encoding="utf-8"?><s:Envelope xmlns:s="{ENV}" xmlns:tds="{TDS}" xmlns:tup="{TUP}" xmlns:tt="{TT}">'
         f"<s:Header>{header}</s:Header><s:Body>{body}</s:Body></s:Envelope>"
     ).encode()
+
+
+def send_large(url, body, headers, context=None, timeout=15.0):
+    """One POST whose answer may come, and end the connection, while the body is still being sent."""
+    parts = urlsplit(url)
+    raw = socket.create_connection((parts.hostname, parts.port), timeout)
+    if parts.scheme == "https":
+        raw = context.wrap_socket(raw, server_hostname=parts.hostname)
+    fields = {"Host": parts.netloc, "Content-Length": str(len(body)), "Connection": "close", **headers}
+    head = f"POST {parts.path} HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in fields.items()) + "\r\n"
+    rest, got = memoryview(head.encode() + body), b""
+    raw.setblocking(False)
+    end = time.monotonic() + timeout
+    with raw:
+        while time.monotonic() < end:
+            try:
+                part = raw.recv(65536)
+                got += part
+                if not part or b"\r\n\r\n" in got:
+                    break
+            except (BlockingIOError, ssl.SSLWantReadError):
+                pass
+            except OSError:
+                break
+            try:
+                rest = rest[raw.send(rest[:65536]) :] if rest else rest
+            except (BlockingIOError, ssl.SSLWantWriteError):
+                pass
+            except OSError:
+                rest = rest[:0]
+            select.select([raw], [raw] if rest else [], [], 0.1)
+    # A connection broken without an answer is status 0.
+    status = int(got.split()[1]) if got.startswith(b"HTTP/1.1 ") else 0
+    return Answer(status, {}, got.partition(b"\r\n\r\n")[2])
 
 
 class Answer:

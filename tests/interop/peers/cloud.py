@@ -117,7 +117,7 @@ class Cloud:
                 tunnel.frozen = True
 
     async def commands(self):
-        reader = asyncio.StreamReader()
+        reader = asyncio.StreamReader(limit=1 << 24)
         loop = asyncio.get_running_loop()
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
         while line := await reader.readline():

@@ -2,9 +2,11 @@
 
 import argparse
 import asyncio
+import os
 import ssl
 import sys
 import time
+import traceback
 
 import words
 from link import Refused, client_context, dial, emit
@@ -93,12 +95,12 @@ async def main():
     ended = loop.run_in_executor(None, sys.stdin.read)
     work = asyncio.create_task(dialling(options))
     await asyncio.wait([work, ended], return_when=asyncio.FIRST_COMPLETED)
-    if work.done():
-        work.result()
+    failed = work.done() and work.exception()
+    if failed:
+        traceback.print_exception(failed)
     sys.stdout.flush()
-    import os
-
-    os._exit(0)
+    # The reader of standard input may still be waiting: leave without it.
+    os._exit(1 if failed else 0)
 
 
 asyncio.run(main())

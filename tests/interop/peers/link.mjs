@@ -64,9 +64,10 @@ export class WebSocketStream extends Duplex {
     super({ allowHalfOpen: false });
     Object.assign(this, { socket, masks, input: Buffer.alloc(0), ended: false });
     socket.on('data', (part) => this.take(part));
+    // Never an 'error' on this stream: Node's HTTP/2 aborts when one comes while a write of its own is under way.
     socket.on('end', () => this.finish());
-    socket.on('close', () => this.destroy());
-    socket.on('error', (error) => this.destroy(error));
+    socket.on('close', () => this.finish());
+    socket.on('error', () => this.finish());
     if (early.length) this.take(early);
   }
 
@@ -104,7 +105,8 @@ export class WebSocketStream extends Duplex {
     const opcode = first & 0x0f;
     // RFC 6455 5.1: a client masks, a server does not; RFC 6455 5.2: no extension was agreed, so no reserved bit.
     if (masked === this.masks || (first & 0x70) !== 0) {
-      this.destroy(new Error('a WebSocket frame against RFC 6455'));
+      emit('websocket-wrong', { first, masked });
+      this.close(1002);
     } else if (opcode === 0 || opcode === 2) {
       if (!this.push(payload)) this.socket.pause();
     } else if (opcode === 1) {
@@ -137,7 +139,7 @@ export class WebSocketStream extends Duplex {
   }
 
   close(code) {
-    if (this.ended) return;
+    if (this.ended || this.socket.destroyed) return;
     this.ended = true;
     const payload = Buffer.alloc(2);
     payload.writeUInt16BE(code);
@@ -154,11 +156,14 @@ export class WebSocketStream extends Duplex {
     this.socket.resume();
   }
 
-  _write(chunk, _encoding, callback) {
+  _write(chunk, _encoding, done) {
+    const callback = () => done();
+    if (this.socket.destroyed || this.ended) return callback();
     // Two uneven messages: a message boundary means nothing to HTTP/2.
     const cut = Math.min(chunk.length, 5);
-    this.write_(2, chunk.subarray(0, cut), chunk.length > cut ? undefined : callback);
-    if (chunk.length > cut) this.write_(2, chunk.subarray(cut), callback);
+    if (chunk.length === cut) return this.write_(2, chunk, callback);
+    this.write_(2, chunk.subarray(0, cut), () => {});
+    return this.write_(2, chunk.subarray(cut), callback);
   }
 
   _final(callback) {
@@ -166,9 +171,9 @@ export class WebSocketStream extends Duplex {
     callback();
   }
 
-  _destroy(error, callback) {
+  _destroy(_error, callback) {
     this.socket.destroy();
-    callback(error);
+    callback();
   }
 }
 

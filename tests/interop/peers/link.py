@@ -92,6 +92,8 @@ class WebSocketLink(Link):
                 emit("websocket-unexpected", what=repr(event))
 
     def send(self, data):
+        if self.ws.state is not ConnectionState.OPEN:
+            return
         # Odd sizes on purpose: a message boundary means nothing to HTTP/2.
         for start in range(0, len(data), 4099):
             self.writer.write(self.ws.send(BytesMessage(bytes(data[start : start + 4099]))))
@@ -173,6 +175,8 @@ async def dial(address, context, form, token=None, quirks=(), early=b"", source=
     reader, writer = await asyncio.wait_for(
         asyncio.open_connection(url.hostname, port, ssl=context, server_hostname=url.hostname, local_addr=local), 10
     )
+    if writer.transport.is_closing():
+        raise ConnectionError("closed right after the TLS handshake: " + str(reader.exception() or "no reason"))
     writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     target = (url.path or "/") + (f"?{url.query}" if url.query else "")
     emit("tls", local=list(writer.get_extra_info("sockname")[:2]), alpn=writer.get_extra_info("ssl_object").selected_alpn_protocol())
@@ -185,14 +189,27 @@ async def dial(address, context, form, token=None, quirks=(), early=b"", source=
         raise
 
 
+async def body_of(reader, headers, early):
+    """As much of a refusal's body as its Content-Length names and 2 s bring."""
+    length = int(dict((name.lower(), value) for name, value in headers).get("content-length", 0))
+    while len(early) < length:
+        try:
+            part = await asyncio.wait_for(reader.read(4096), 2)
+        except (OSError, asyncio.TimeoutError):
+            break
+        if not part:
+            break
+        early += part
+    return early.decode("utf-8", "replace")
+
+
 async def dial_native(reader, writer, url, target, token, quirks, early):
     writer.write(native_request(url, target, token, quirks) + early)
     head, rest = await read_head(reader)
     line, headers = parse_head(head)
     status = int(line.split()[1])
     if status != 101:
-        body = rest + await asyncio.wait_for(reader.read(4096), 2) if not rest else rest
-        raise Refused(status, headers, body.decode("utf-8", "replace"))
+        raise Refused(status, headers, await body_of(reader, headers, rest))
     if tokens(headers, "upgrade") != [PROTOCOL] or "upgrade" not in tokens(headers, "connection"):
         raise ValueError(f"a 101 that does not upgrade: {headers}")
     emit("switched", line=line, headers=headers, early=len(rest))

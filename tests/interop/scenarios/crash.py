@@ -85,7 +85,7 @@ class Load:
 
     def __init__(self, cloud, id, token, seconds):
         self.results, self.threads = [], []
-        self.work = lambda: soap.call(cloud.gateway(id), "tds:GetHostname" if id else "", token=token, context=cloud.context, timeout=10)
+        self.work = lambda: soap.call(cloud.gateway(id), "tds:GetSystemDateAndTime", token=token, context=cloud.context, timeout=10)
         self.begun, self.seconds, self.turn = time.monotonic(), seconds, iter(range(int(RATE * seconds)))
         self.lock = threading.Lock()
 
