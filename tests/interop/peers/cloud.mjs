@@ -9,7 +9,8 @@ import { accept, emit, options } from './link.mjs';
 import { request } from './words.mjs';
 
 const o = options({ listen: '127.0.0.1:0', ca: '', cert: '', key: '', 'ping-after': '10', 'never-ping': false, call: [], count: '1' });
-// A client's GOAWAY(NO_ERROR) as bytes: after session.goaway() Node would stop reading and never notice the peer's close.
+// A client's GOAWAY(NO_ERROR) as bytes: after session.goaway() an idle session stops reading and never notices the peer's close.
+// On a bare TLS socket there is no other way: Node aborts natively when anybody else writes to it.
 const GOAWAY = Buffer.from([0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
 const tunnels = new Map();
 let number = 0;
@@ -126,7 +127,7 @@ lines.on('line', (line) => {
   const deeds = {
     call: () => call(session, tunnel, command),
     echo: () => echo(session, tunnel, command),
-    goaway: () => stream.write(GOAWAY),
+    goaway: () => (stream === socket ? session.goaway(0) : stream.write(GOAWAY)),
     close: () => session.close(),
     abort: () => socket.destroy(),
     text: () => stream.text('not binary'),
