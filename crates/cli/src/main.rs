@@ -1,2 +1,94 @@
-//! The program.
-fn main() {}
+//! The program `oriel`: command line and configuration, nothing else.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod commands;
+mod exit;
+mod log;
+mod output;
+mod target;
+
+/// ONVIF cloud connectivity: see and run cameras that stand behind a firewall.
+#[derive(Parser)]
+#[command(name = "oriel", version, max_term_width = 110)]
+struct Arguments {
+    /// Print one line of JSON for programs instead of text for people.
+    #[arg(long, global = true)]
+    json: bool,
+    /// What to log to standard error, such as `info` or `oriel_uplink=debug`.
+    #[arg(long, global = true, value_name = "FILTER", env = "ORIEL_LOG", default_value = "warn")]
+    log: String,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a cloud with a camera behind it, in one process, on loopback.
+    #[cfg(all(feature = "device", feature = "cloud"))]
+    Demo(commands::demo::Demo),
+    /// Run the cloud half.
+    #[cfg(feature = "cloud")]
+    Cloud(commands::cloud::Cloud),
+    /// Run the device half.
+    #[cfg(feature = "device")]
+    Device(commands::device::Device),
+    /// Show, set or delete a device's uplinks.
+    Uplink(commands::uplink::Uplink),
+    /// Call any operation of a device, directly or through a cloud.
+    Call(commands::call::Call),
+    /// Run many devices against a cloud, for load.
+    #[cfg(feature = "device")]
+    Swarm(commands::swarm::Swarm),
+    /// Check configuration files.
+    Config(commands::config::Config),
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if let Err(error) = log::start(&arguments.log) {
+        return exit::usage(&format!("--log: {error}"));
+    }
+    match run(arguments.command, output::Output { json: arguments.json }) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => exit::report(&error, arguments.json),
+    }
+}
+
+fn run(command: Command, output: output::Output) -> anyhow::Result<()> {
+    match command {
+        #[cfg(all(feature = "device", feature = "cloud"))]
+        Command::Demo(demo) => commands::block_on(commands::Threads::All, demo.run(output)),
+        #[cfg(feature = "cloud")]
+        Command::Cloud(cloud) => commands::block_on(commands::Threads::All, cloud.run(output)),
+        #[cfg(feature = "device")]
+        Command::Device(device) => commands::block_on(commands::Threads::One, device.run(output)),
+        Command::Uplink(uplink) => commands::block_on(commands::Threads::One, uplink.run(output)),
+        Command::Call(call) => commands::block_on(commands::Threads::One, call.run(output)),
+        #[cfg(feature = "device")]
+        Command::Swarm(swarm) => commands::block_on(commands::Threads::All, swarm.run(output)),
+        Command::Config(config) => config.run(output),
+        Command::Completions { shell } => {
+            use clap::CommandFactory as _;
+            clap_complete::generate(shell, &mut Arguments::command(), "oriel", &mut std::io::stdout());
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        super::Arguments::command().debug_assert();
+    }
+}

@@ -1,1 +1,264 @@
-//! The cloud half: tunnels, registry, gateway, API.
+//! The cloud half: cameras dial in, clients reach them.
+//!
+//! One TLS port takes everything ([`Config::listen`]): uplinks (Uplink chapter 5), the API, and the gateway to devices below `/d/{device}/`.
+//! Who owns what: [`records`] says which devices and tokens exist, the [`registry`] says who is connected, the gateway joins the two for one request.
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), oriel_cloud::CloudError> {
+//! let config = oriel_cloud::Config::from_toml("listen = \"127.0.0.1:0\"\ndata = \"/var/lib/oriel\"").expect("the text above is right");
+//! let cloud = oriel_cloud::Cloud::start(config, None).await?;
+//! println!("cloud on {}, its CA in {:?}", cloud.address(), cloud.ca());
+//! cloud.drain().await;
+//! # Ok(())
+//! # }
+//! ```
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt as _;
+use http::{Request, Response};
+use oriel_trust::{ReloadingIdentity, TrustError};
+use oriel_uplink::Body;
+use oriel_uplink::cloud::{Budget, CloseReason, Limits as TunnelLimits};
+use tokio::net::{TcpListener, TcpSocket};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt as _;
+
+mod alarms;
+mod api;
+mod auth;
+mod certificate;
+pub mod config;
+pub mod facts;
+mod gateway;
+mod port;
+pub mod records;
+mod refusal;
+pub mod registry;
+
+pub use config::{Config, ConfigError};
+pub use records::{Records, RecordsError, Secret};
+pub use registry::Registry;
+
+use alarms::Alarms;
+use facts::MemoryFacts;
+use port::{Peer, Tls};
+
+/// How long a connection that was accepted just before a drain may take to send its first request.
+const LINGER: Duration = Duration::from_secs(1);
+/// How often the certificate files are looked at.
+const RELOAD: Duration = Duration::from_secs(30);
+/// Short-lived facts in memory.
+const FACTS: usize = 100_000;
+/// Ten thousand cameras that come back at once wait here for their turn; the system may allow less.
+const BACKLOG: u32 = 16_384;
+
+/// Why the cloud half does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CloudError {
+    /// The port cannot be had.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address of the configuration.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The data folder cannot be used.
+    #[error("the data folder {path}: {source}")]
+    Data {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The records cannot be used.
+    #[error(transparent)]
+    Records(#[from] RecordsError),
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+}
+
+/// What every task of one cloud shares.
+struct Shared {
+    config: Config,
+    records: Records,
+    registry: Registry,
+    facts: MemoryFacts,
+    alarms: Alarms,
+    tls: Tls,
+    tunnel_limits: TunnelLimits,
+    /// Client connections, and what runs on their behalf.
+    tasks: TaskTracker,
+    /// The owners of tunnels.
+    uplinks: TaskTracker,
+    /// The cloud takes no new connections; what is there goes on.
+    draining: CancellationToken,
+    /// Connections without a request in flight end now.
+    lingered: CancellationToken,
+    /// Everything ends now.
+    end: CancellationToken,
+}
+
+impl Shared {
+    /// Starts a task of `tracker` that ends with the cloud at the latest.
+    fn spawn(&self, tracker: &TaskTracker, future: impl Future<Output = ()> + Send + 'static) {
+        let end = self.end.clone();
+        tracker.spawn(async move {
+            end.run_until_cancelled_owned(future).await;
+        });
+    }
+}
+
+/// The API, made once; a request's clone of it shares the routes.
+#[derive(Clone)]
+struct Api(axum::Router);
+
+impl Api {
+    /// No `async fn`: there the compiler cannot see that the future is `Send`.
+    fn answer(self, request: Request<Body>) -> impl Future<Output = Response<Body>> + Send {
+        let answered = self.0.oneshot(request.map(axum::body::Body::new));
+        answered.map(|answer| answer.unwrap_or_else(|never| match never {}).map(oriel_uplink::body::boxed))
+    }
+}
+
+/// A running cloud half. Dropping it ends everything at once; [`Cloud::drain`] ends it in good order.
+pub struct Cloud {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    ca: Option<PathBuf>,
+    first_token: Option<Secret>,
+    identity: Arc<ReloadingIdentity>,
+    _end: DropGuard,
+}
+
+impl Cloud {
+    /// Starts on `listener`, or on the configured address.
+    ///
+    /// # Errors
+    /// [`CloudError`], naming what cannot be used.
+    pub async fn start(config: Config, listener: Option<std::net::TcpListener>) -> Result<Self, CloudError> {
+        let data = |source| CloudError::Data { path: config.data.clone(), source };
+        std::fs::create_dir_all(&config.data).map_err(data)?;
+        let listener = listen(config.listen, listener)?;
+        let address = listener.local_addr().map_err(data)?;
+        let records = Records::open(config.data.join("records.json"))?;
+        let first_token = first_token(&records)?;
+        let (identity, ca) = certificate::identity(&config)?;
+        let identity = Arc::new(identity);
+        let tunnel_limits =
+            TunnelLimits { budget: Budget::new(config.limits.memory as u64), ..TunnelLimits::default() };
+        let end = CancellationToken::new();
+        let shared = Arc::new(Shared {
+            registry: Registry::new(config.limits.tunnels_per_device, Instant::now()),
+            records,
+            facts: MemoryFacts::new(FACTS),
+            alarms: Alarms::default(),
+            tls: Tls::new(&identity)?,
+            tunnel_limits,
+            tasks: TaskTracker::new(),
+            uplinks: TaskTracker::new(),
+            draining: CancellationToken::new(),
+            lingered: CancellationToken::new(),
+            end: end.clone(),
+            config,
+        });
+        let api = Api(api::router(Arc::clone(&shared)));
+        shared.spawn(&shared.tasks, port::run(listener, Arc::clone(&shared), api));
+        shared.spawn(&shared.uplinks, port::reload(Arc::clone(&identity), RELOAD, shared.draining.clone()));
+        Ok(Self { shared, address, ca, first_token, identity, _end: end.drop_guard() })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The certificate of the cloud's own authority, PEM file; none when it serves given files.
+    #[must_use]
+    pub fn ca(&self) -> Option<&Path> {
+        self.ca.as_deref()
+    }
+
+    /// The administrator's token that the first start made. It is shown once.
+    pub fn take_first_token(&mut self) -> Option<Secret> {
+        self.first_token.take()
+    }
+
+    /// The records.
+    #[must_use]
+    pub fn records(&self) -> &Records {
+        &self.shared.records
+    }
+
+    /// The registry.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.shared.registry
+    }
+
+    /// Reads the certificate files again now.
+    ///
+    /// # Errors
+    /// When they cannot be used; the old certificate stays.
+    pub fn reload(&self) -> Result<bool, TrustError> {
+        self.identity.reload()
+    }
+
+    /// Ends in good order, within [`Config::drain`]: no new connections, GOAWAY to every tunnel, requests in flight finish.
+    ///
+    /// The listener closes at once; whoever holds a copy of its socket (a successor, a service manager) misses no connection.
+    pub async fn drain(self) {
+        let shared = &self.shared;
+        let deadline = tokio::time::Instant::now() + shared.config.drain;
+        shared.draining.cancel();
+        for tunnel in shared.registry.tunnels() {
+            tunnel.drain();
+        }
+        tokio::time::sleep(LINGER).await;
+        shared.lingered.cancel();
+        shared.tasks.close();
+        let _clients_done = tokio::time::timeout_at(deadline, shared.tasks.wait()).await;
+        // Nobody is left to ask: tunnels that did not move on the GOAWAY are told by the close.
+        for tunnel in shared.registry.tunnels() {
+            tunnel.close(CloseReason::Shutdown);
+        }
+        shared.uplinks.close();
+        let _closed = tokio::time::timeout(LINGER, shared.uplinks.wait()).await;
+    }
+}
+
+fn listen(address: SocketAddr, given: Option<std::net::TcpListener>) -> Result<TcpListener, CloudError> {
+    let failed = |source| CloudError::Listen { address, source };
+    if let Some(listener) = given {
+        listener.set_nonblocking(true).map_err(failed)?;
+        return TcpListener::from_std(listener).map_err(failed);
+    }
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.map_err(failed)?;
+    socket.set_reuseaddr(true).map_err(failed)?;
+    socket.bind(address).map_err(failed)?;
+    socket.listen(BACKLOG).map_err(failed)
+}
+
+fn first_token(records: &Records) -> Result<Option<Secret>, RecordsError> {
+    if !records.tokens().is_empty() {
+        return Ok(None);
+    }
+    let levels = oriel_soap::access::Level::Administrator.into();
+    Ok(Some(records.add_token("first administrator", levels, None)?.1))
+}
+
+/// Answers one request of a client connection.
+async fn answer(request: Request<Body>, peer: Peer, shared: &Arc<Shared>, api: &Api) -> Response<Body> {
+    if request.uri().path().starts_with("/d/") {
+        return gateway::answer(request, peer, shared).await;
+    }
+    api.clone().answer(request).await
+}

@@ -1,0 +1,60 @@
+//! `oriel cloud`.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::exit::BadConfig;
+use crate::output::Output;
+
+/// Run the cloud half: uplinks, gateway and API on one TLS port.
+///
+/// SIGTERM drains: no new connections, requests in flight finish, devices are told to dial again. SIGHUP reads the certificate files again.
+#[derive(Args)]
+pub(crate) struct Cloud {
+    /// Configuration file; docs/ref/cloud.toml explains each key.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Cloud {
+    pub(crate) async fn run(self, output: Output) -> anyhow::Result<()> {
+        let text = super::read_config(self.config.as_deref())?;
+        let config = oriel_cloud::Config::from_toml(&text).map_err(|error| BadConfig(error.to_string()))?;
+        let given = listenfd::ListenFd::from_env().take_tcp_listener(0).context("the socket handed over by LISTEN_FDS")?;
+        let mut hangup = signal(SignalKind::hangup())?;
+        let mut cloud = oriel_cloud::Cloud::start(config, given).await?;
+        announce(&mut cloud, output);
+        let end = super::asked_to_end();
+        tokio::pin!(end);
+        loop {
+            tokio::select! {
+                ended = end.as_mut() => break ended?,
+                _ = hangup.recv() => {
+                    if let Err(error) = cloud.reload() {
+                        tracing::error!(%error, "the certificate files cannot be used; the old certificate stays");
+                    }
+                }
+            }
+        }
+        cloud.drain().await;
+        Ok(())
+    }
+}
+
+fn announce(cloud: &mut oriel_cloud::Cloud, output: Output) {
+    let url = format!("https://{}", cloud.address());
+    let token = cloud.take_first_token();
+    let secret = token.as_ref().map(oriel_cloud::Secret::expose);
+    let json = serde_json::json!({ "cloud": url, "ca": cloud.ca(), "admin_token": secret });
+    let mut text = format!("cloud on {url}");
+    if let Some(ca) = cloud.ca() {
+        text += &format!("\nits certificate authority: {}", ca.display());
+    }
+    if let Some(secret) = secret {
+        text += &format!("\nadministrator's token, shown this once: {secret}");
+    }
+    output.print(&json, &text);
+}

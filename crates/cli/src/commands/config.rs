@@ -1,0 +1,50 @@
+//! `oriel config`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use crate::exit::BadConfig;
+use crate::output::Output;
+
+/// Check configuration files.
+#[derive(Args)]
+pub(crate) struct Config {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Read a file as `oriel cloud` or `oriel device` would, and say what is wrong with it.
+    Check {
+        /// The half that the file is for.
+        half: Half,
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Half {
+    #[cfg(feature = "cloud")]
+    Cloud,
+    #[cfg(feature = "device")]
+    Device,
+}
+
+impl Config {
+    pub(crate) fn run(self, output: Output) -> anyhow::Result<()> {
+        let Action::Check { half, file } = self.action;
+        let text = super::read_config(Some(&file))?;
+        let checked = match half {
+            #[cfg(feature = "cloud")]
+            Half::Cloud => oriel_cloud::Config::from_toml(&text).map(drop).map_err(|error| error.to_string()),
+            #[cfg(feature = "device")]
+            Half::Device => oriel_device::Config::from_toml(&text).map(drop).map_err(|error| error.to_string()),
+        };
+        checked.map_err(|error| BadConfig(format!("{}: {error}", file.display())))?;
+        output.print(&serde_json::json!({ "file": file, "ok": true }), &format!("{}: can be used", file.display()));
+        Ok(())
+    }
+}

@@ -1,0 +1,204 @@
+//! Calls: the envelope out, credentials as the device asks for them, the answer or the fault back.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use jiff::{SignedDuration, Timestamp};
+use oriel_onvif::device_mgmt::{GetServices, GetSystemDateAndTime};
+use oriel_onvif::ns;
+use oriel_soap::Operation;
+use oriel_soap::auth::{DigestClient, UsernameToken};
+use oriel_soap::envelope::{self, Envelope, Headers, ReplyError};
+use oriel_soap::xml::{Any, Limits, Ns};
+use tokio::sync::Mutex;
+use url::Url;
+
+use crate::transport::{Direct, Transport};
+use crate::{CallError, TransportError};
+
+/// What the caller shows.
+#[derive(Clone)]
+pub enum Auth {
+    /// Nothing.
+    None,
+    /// A device's account: HTTP Digest, or WS-UsernameToken where the device does not ask for Digest (Core §5.9).
+    Password {
+        /// Name of the account.
+        user: String,
+        /// Its password.
+        password: String,
+    },
+    /// A cloud's token, in the header.
+    Bearer(String),
+}
+
+impl std::fmt::Debug for Auth {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::None => "None",
+            Self::Password { .. } => "Password",
+            Self::Bearer(_) => "Bearer",
+        })
+    }
+}
+
+/// What was learnt of the device's wishes.
+#[derive(Default)]
+struct Learnt {
+    digest: Option<DigestClient>,
+    /// The device's clock less ours, once it asked for a UsernameToken.
+    token_offset: Option<SignedDuration>,
+}
+
+/// A client of one device.
+pub struct Client {
+    transport: Arc<dyn Transport>,
+    /// Path of the device service; other services' paths are asked for.
+    entry: String,
+    auth: Auth,
+    learnt: Mutex<Learnt>,
+}
+
+impl Client {
+    /// A client of the device whose device service is at `url`.
+    ///
+    /// # Errors
+    /// [`TransportError::Address`].
+    pub fn new(url: &Url, tls: Option<rustls::ClientConfig>, auth: Auth) -> Result<Self, TransportError> {
+        let entry = match url.path() {
+            "" | "/" => "/onvif/device_service".to_owned(),
+            path => path.to_owned(),
+        };
+        Ok(Self::over(Arc::new(Direct::new(url, tls)?), entry, auth))
+    }
+
+    /// A client over any transport; `entry` is the path of the device service.
+    #[must_use]
+    pub fn over(transport: Arc<dyn Transport>, entry: String, auth: Auth) -> Self {
+        Self { transport, entry, auth, learnt: Mutex::default() }
+    }
+
+    /// Calls an operation of our tables.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn call<O: Operation>(&self, operation: O) -> Result<O::Response, CallError> {
+        let path = self.path_of(O::SERVICE).await?;
+        let write = |headers: &Headers| envelope::request(&operation, headers);
+        let response = self.exchange(&path, &write).await?;
+        let read = envelope::read_reply::<O>(response.body(), &Limits::REPLY);
+        read.map_err(|error| unhappy(response, error))
+    }
+
+    /// Calls an operation by its request's element. Returns the answer's envelope.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn call_raw(&self, service: Ns, request: &Any) -> Result<Bytes, CallError> {
+        let path = self.path_of(service).await?;
+        let write = |headers: &Headers| envelope::request_raw(request, headers);
+        let response = self.exchange(&path, &write).await?;
+        let fault = match Envelope::parse(response.body(), &Limits::REPLY) {
+            Ok(answer) => answer.fault().map(ReplyError::Fault),
+            Err(fault) => Some(ReplyError::Unreadable(fault.reason)),
+        };
+        match fault {
+            Some(error) => Err(unhappy(response, error)),
+            None => Ok(response.into_body()),
+        }
+    }
+
+    /// The path of a service: the device says it by GetServices; its host is not followed.
+    async fn path_of(&self, service: Ns) -> Result<String, CallError> {
+        if service == ns::TDS {
+            return Ok(self.entry.clone());
+        }
+        let services = Box::pin(self.call(GetServices::default())).await?;
+        let found = services.service.iter().find(|entry| entry.namespace == service.uri);
+        let address = found.and_then(|entry| Url::parse(&entry.x_addr).ok());
+        let missing = || CallError::Unreadable(format!("the device offers no service {}", service.uri));
+        address.map(|url| url.path().to_owned()).ok_or_else(missing)
+    }
+
+    /// One exchange, with what the device asks of us: nothing, then Digest, then a UsernameToken by the device's clock.
+    async fn exchange(&self, path: &str, write: &dyn Fn(&Headers) -> Vec<u8>) -> Result<Response<Bytes>, CallError> {
+        let Auth::Password { user, password } = &self.auth else {
+            return Ok(self.post(path, write(&Headers::default()), self.bearer()).await?);
+        };
+        let mut learnt = self.learnt.lock().await;
+        let known = learnt.digest.as_mut().and_then(|digest| digest.again("POST", path));
+        let headers = learnt.token_offset.map(|offset| token(user, password, offset)).unwrap_or_default();
+        let response = self.post(path, write(&headers), known).await?;
+        if response.status() == StatusCode::UNAUTHORIZED {
+            let challenges = response.headers().get_all(WWW_AUTHENTICATE);
+            let mut digest = DigestClient::new(user, password);
+            let texts = challenges.iter().filter_map(|value| value.to_str().ok());
+            if let Some(answer) = digest.answer(texts, "POST", path) {
+                let again = self.post(path, write(&Headers::default()), Some(answer)).await?;
+                learnt.digest = Some(digest);
+                return Ok(again);
+            }
+        }
+        if learnt.token_offset.is_some() || !asks_for_token(&response) {
+            return Ok(response);
+        }
+        let offset = self.clock_offset().await?;
+        learnt.token_offset = Some(offset);
+        Ok(self.post(path, write(&token(user, password, offset)), None).await?)
+    }
+
+    fn bearer(&self) -> Option<String> {
+        match &self.auth {
+            Auth::Bearer(token) => Some(format!("Bearer {token}")),
+            _ => None,
+        }
+    }
+
+    /// The device's clock less ours; it needs no credentials (Core §8.3.8 is PRE_AUTH for this reason).
+    async fn clock_offset(&self) -> Result<SignedDuration, CallError> {
+        let message = envelope::request(&GetSystemDateAndTime::default(), &Headers::default());
+        let response = self.post(&self.entry, message, None).await?;
+        let read = envelope::read_reply::<GetSystemDateAndTime>(response.body(), &Limits::REPLY);
+        let answer = read.map_err(|error| unhappy(response, error))?;
+        let theirs = answer.system_date_and_time.utc_date_time.and_then(|time| time.to_timestamp());
+        Ok(theirs.map_or(SignedDuration::ZERO, |theirs| theirs.duration_since(Timestamp::now())))
+    }
+
+    async fn post(&self, path: &str, body: Vec<u8>, auth: Option<String>) -> Result<Response<Bytes>, TransportError> {
+        let bad = |error: http::Error| TransportError::Address(error.to_string());
+        let mut request = Request::builder().method(Method::POST).uri(path).body(Bytes::from(body)).map_err(bad)?;
+        let headers = request.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(envelope::CONTENT_TYPE));
+        if let Some(auth) = auth {
+            let mut value = HeaderValue::try_from(auth).map_err(|error| bad(error.into()))?;
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+        }
+        self.transport.send(request).await
+    }
+}
+
+fn token(user: &str, password: &str, offset: SignedDuration) -> Headers {
+    let created = Timestamp::now().checked_add(offset).unwrap_or_else(|_| Timestamp::now());
+    Headers { username_token: Some(UsernameToken::digest(user, password, created)), ..Headers::default() }
+}
+
+/// Whether the device refused and did not say how to do better over HTTP.
+fn asks_for_token(response: &Response<Bytes>) -> bool {
+    let fault = Envelope::parse(response.body(), &Limits::REPLY).ok().and_then(|answer| answer.fault());
+    response.status() == StatusCode::UNAUTHORIZED || fault.is_some_and(|fault| fault.is("NotAuthorized"))
+}
+
+fn unhappy(response: Response<Bytes>, error: ReplyError) -> CallError {
+    let status = response.status();
+    match error {
+        ReplyError::Fault(fault) => CallError::Fault { status, fault },
+        ReplyError::Unreadable(why) if status.is_success() => CallError::Unreadable(why),
+        ReplyError::Unreadable(_) => {
+            let text = String::from_utf8_lossy(response.body()).chars().take(500).collect();
+            CallError::Status { status, text }
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Devices: register, look, revoke, forget.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use http::StatusCode;
+use oriel_trust::{Fingerprint, Policy};
+use oriel_uplink::cloud::CloseReason;
+use serde::{Deserialize, Serialize};
+
+use super::{Administrator, Input, change};
+use crate::Shared;
+use crate::records::Device;
+use crate::refusal::Refusal;
+use crate::registry::Held;
+
+type Reply<T> = Result<T, Refusal>;
+
+/// What a device is registered with: a certificate, or the fingerprint of its key, or neither for a device that will get a token.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct New {
+    #[serde(default)]
+    name: String,
+    certificate: Option<String>,
+    fingerprint: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Key {
+    certificate: Option<String>,
+    fingerprint: Option<String>,
+}
+
+/// A device as the API shows it.
+#[derive(Serialize)]
+pub(super) struct View {
+    id: String,
+    name: String,
+    fingerprints: Vec<Fingerprint>,
+    revoked: bool,
+    online: bool,
+    /// Milliseconds of silence, round trip and age; bytes; newest tunnel last.
+    tunnels: Vec<serde_json::Value>,
+    last_close: Option<serde_json::Value>,
+    /// How often this identity was seen to dial from two places by turns.
+    alarms: u32,
+}
+
+impl View {
+    fn of(device: &Device, shared: &Shared) -> Self {
+        let presence = shared.registry.presence(&device.id);
+        let last_close = presence.last_close.map(|(reason, at)| {
+            serde_json::json!({ "reason": reason.to_string(), "ago_ms": u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX) })
+        });
+        Self {
+            id: device.id.to_string(),
+            name: device.name.clone(),
+            fingerprints: device.fingerprints.clone(),
+            revoked: device.revoked,
+            online: presence.tunnels.iter().any(|held| !held.tunnel.is_closed()),
+            tunnels: presence.tunnels.iter().map(tunnel).collect(),
+            last_close,
+            alarms: shared.alarms.of(&device.id),
+        }
+    }
+}
+
+fn tunnel(held: &Held) -> serde_json::Value {
+    let stats = held.tunnel.stats();
+    let ms = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    serde_json::json!({
+        "source": held.source,
+        "form": format!("{:?}", held.tunnel.form()),
+        "since_ms": ms(stats.since.elapsed()),
+        "silent_ms": ms(stats.silent_for),
+        "rtt_us": stats.rtt.map(|rtt| u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX)),
+        "bytes_read": stats.bytes_read,
+        "bytes_written": stats.bytes_written,
+        "streams_opened": stats.streams_opened,
+        "open_streams": stats.open_streams,
+        "draining": held.tunnel.is_draining(),
+    })
+}
+
+fn fingerprint(certificate: Option<&str>, fingerprint: Option<&str>) -> Reply<Option<Fingerprint>> {
+    let bad = |detail: String| Refusal::new(StatusCode::BAD_REQUEST, detail);
+    match (certificate, fingerprint) {
+        (Some(_), Some(_)) => Err(bad("give a certificate or a fingerprint, not both".to_owned())),
+        (None, None) => Ok(None),
+        (None, Some(text)) => text.parse().map(Some).map_err(|e| bad(format!("fingerprint: {e}"))),
+        (Some(pem), None) => {
+            let chain = Policy::from_pem(pem.as_bytes()).map_err(|e| bad(format!("certificate: {e}")))?;
+            Fingerprint::of(&chain.anchors[0]).map(Some).map_err(|e| bad(format!("certificate: {e}")))
+        }
+    }
+}
+
+pub(super) async fn list(_: Administrator, State(shared): State<Arc<Shared>>) -> Json<Vec<View>> {
+    Json(shared.records.devices().iter().map(|device| View::of(device, &shared)).collect())
+}
+
+pub(super) async fn add(
+    _: Administrator,
+    State(shared): State<Arc<Shared>>,
+    Input(new): Input<New>,
+) -> Reply<(StatusCode, Json<View>)> {
+    let key = fingerprint(new.certificate.as_deref(), new.fingerprint.as_deref())?;
+    let device = change(&shared, move |shared| shared.records.add_device(&new.name, key.into_iter().collect())).await?;
+    tracing::info!(device = %device.id, name = device.name, "device registered");
+    Ok((StatusCode::CREATED, Json(View::of(&device, &shared))))
+}
+
+fn existing(id: &str, shared: &Shared) -> Reply<Json<View>> {
+    let device = shared.records.device(id).ok_or_else(Refusal::unknown_device)?;
+    Ok(Json(View::of(&device, shared)))
+}
+
+pub(super) async fn show(
+    _: Administrator,
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+) -> Reply<Json<View>> {
+    existing(&id, &shared)
+}
+
+pub(super) async fn remove(
+    _: Administrator,
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+) -> Reply<StatusCode> {
+    let gone = id.clone();
+    change(&shared, move |shared| shared.records.remove_device(&gone)).await?;
+    shared.registry.cut(&id, &CloseReason::Revoked);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn revoke(
+    _: Administrator,
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+) -> Reply<Json<View>> {
+    set_revoked(&shared, &id, true).await?;
+    shared.registry.cut(&id, &CloseReason::Revoked);
+    existing(&id, &shared)
+}
+
+pub(super) async fn restore(
+    _: Administrator,
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+) -> Reply<Json<View>> {
+    set_revoked(&shared, &id, false).await?;
+    existing(&id, &shared)
+}
+
+async fn set_revoked(shared: &Arc<Shared>, id: &str, revoked: bool) -> Reply<()> {
+    let id = id.to_owned();
+    change(shared, move |shared| shared.records.change_device(&id, |device| device.revoked = revoked)).await
+}
+
+pub(super) async fn add_key(
+    _: Administrator,
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    Input(key): Input<Key>,
+) -> Reply<Json<View>> {
+    let key = fingerprint(key.certificate.as_deref(), key.fingerprint.as_deref())?
+        .ok_or_else(|| Refusal::new(StatusCode::BAD_REQUEST, "give a certificate or a fingerprint"))?;
+    let changed = id.clone();
+    change(&shared, move |shared| shared.records.add_key(&changed, key)).await?;
+    existing(&id, &shared)
+}
+
+pub(super) async fn add_token(
+    _: Administrator,
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+) -> Reply<(StatusCode, Json<serde_json::Value>)> {
+    let secret = change(&shared, move |shared| shared.records.add_device_token(&id)).await?;
+    Ok((StatusCode::CREATED, Json(serde_json::json!({ "access_token": secret.expose() }))))
+}

@@ -1,0 +1,70 @@
+//! Configuration of the cloud half: [`Raw`] is the file, [`Config`] is what was checked. `docs/ref/cloud.toml` explains each key.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+mod raw;
+
+pub use raw::{Raw, RawLimits, RawTls};
+
+/// What the cloud half runs with.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the one TLS port listens. Port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// The folder that holds records and, without `tls`, the cloud's own authority and certificate.
+    pub data: PathBuf,
+    /// Host names and addresses of the cloud's own certificate.
+    pub names: Vec<String>,
+    /// Certificate chain and key, PEM files; without them the cloud makes an authority of its own in `data`.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// Peers that begin each connection with a PROXY protocol header, and nobody else.
+    pub proxy_protocol: Vec<IpNet>,
+    /// How long a drain waits for streams in flight.
+    pub drain: Duration,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+/// Bounds of the cloud half.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Tunnels that one device may hold; beyond it the oldest is evicted.
+    pub tunnels_per_device: usize,
+    /// Connections that may be in their handshake at once; the others wait in the kernel's queue.
+    pub handshakes: usize,
+    /// The largest SOAP body that is checked and passed on, in bytes.
+    pub soap_body: usize,
+    /// Bytes that all tunnels together may have received and not yet passed on.
+    pub memory: usize,
+}
+
+/// Why a configuration is refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The text is not TOML, or has a key that is not known.
+    #[error("{0}")]
+    Syntax(#[from] toml::de::Error),
+    /// A value is not one that can be used.
+    #[error("{key}: {reason}")]
+    Value {
+        /// The key, with its table.
+        key: &'static str,
+        /// What is wrong and what would be right.
+        reason: String,
+    },
+}
+
+impl Config {
+    /// Reads and checks TOML text.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming line or key.
+    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
+        toml::from_str::<Raw>(text)?.check()
+    }
+}

@@ -1,0 +1,110 @@
+//! Headers that must not pass: those meant for us, those that lie about who asked, and those by which a camera would reach beyond its device.
+
+use http::header::{self, HeaderName};
+use http::uri::Scheme;
+use http::{HeaderMap, HeaderValue, Request, Response};
+
+use super::Call;
+
+/// Meant for one connection (RFC 9110 §7.6.1).
+const HOP_BY_HOP: [HeaderName; 7] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
+/// Meant for us, or a claim about the caller that only we may make.
+const NOT_FOR_DEVICES: [HeaderName; 8] = [
+    header::HOST,
+    header::AUTHORIZATION,
+    header::PROXY_AUTHORIZATION,
+    header::COOKIE,
+    header::FORWARDED,
+    HeaderName::from_static("client-cert"),
+    HeaderName::from_static("client-cert-chain"),
+    HeaderName::from_static("x-real-ip"),
+];
+
+/// By these a camera would touch what else lives at our origin.
+const NOT_FROM_DEVICES: [HeaderName; 9] = [
+    header::SET_COOKIE,
+    header::STRICT_TRANSPORT_SECURITY,
+    header::WWW_AUTHENTICATE,
+    header::ALT_SVC,
+    HeaderName::from_static("service-worker-allowed"),
+    HeaderName::from_static("clear-site-data"),
+    HeaderName::from_static("public-key-pins"),
+    HeaderName::from_static("report-to"),
+    HeaderName::from_static("nel"),
+];
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// The request as the device gets it.
+pub(super) fn request<B>(mut request: Request<B>, call: &Call) -> Request<B> {
+    let authority = authority(&request);
+    let headers = request.headers_mut();
+    strip_hop_by_hop(headers);
+    NOT_FOR_DEVICES.iter().for_each(|name| drop(headers.remove(name)));
+    let forwarded: Vec<HeaderName> =
+        headers.keys().filter(|name| name.as_str().starts_with("x-forwarded-")).cloned().collect();
+    forwarded.iter().for_each(|name| drop(headers.remove(name)));
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("https"));
+    if let Some(authority) = authority {
+        headers.insert(X_FORWARDED_HOST, authority);
+    }
+    if let Ok(prefix) = HeaderValue::try_from(format!("/d/{}", call.device)) {
+        headers.insert(X_FORWARDED_PREFIX, prefix);
+    }
+    if let Ok(source) = HeaderValue::try_from(call.peer.source.to_string()) {
+        headers.insert(X_FORWARDED_FOR, source);
+    }
+    *request.uri_mut() = call.target.clone();
+    request.extensions_mut().clear();
+    request
+}
+
+/// Where the client asked us, for the addresses in the device's replies.
+fn authority<B>(request: &Request<B>) -> Option<HeaderValue> {
+    let uri = request.uri();
+    match uri.authority() {
+        Some(authority) if uri.scheme().is_none_or(|scheme| *scheme == Scheme::HTTPS) => {
+            HeaderValue::try_from(authority.as_str()).ok()
+        }
+        _ => request.headers().get(header::HOST).cloned(),
+    }
+}
+
+/// The device's answer as the client gets it.
+pub(super) fn response<B>(mut response: Response<B>) -> Response<B> {
+    *response.version_mut() = http::Version::default();
+    let headers = response.headers_mut();
+    strip_hop_by_hop(headers);
+    NOT_FROM_DEVICES.iter().for_each(|name| drop(headers.remove(name)));
+    let cors: Vec<HeaderName> =
+        headers.keys().filter(|name| name.as_str().starts_with("access-control-")).cloned().collect();
+    cors.iter().for_each(|name| drop(headers.remove(name)));
+    // Nothing of a device's runs at our origin.
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response.extensions_mut().clear();
+    response
+}
+
+fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    named.iter().chain(&HOP_BY_HOP).for_each(|name| drop(headers.remove(name)));
+}

@@ -1,0 +1,169 @@
+//! The way in for clients: `/d/{device}/…` becomes a request on the device's tunnel (Uplink §5.1.1.4).
+//!
+//! Token, device, rights, hygiene, way: in this order, and a device that the caller may not see answers like one that does not exist.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use http::header::CONTENT_LENGTH;
+use http::{Method, Request, Response, StatusCode, Uri};
+use http_body_util::{BodyExt as _, Collected, LengthLimitError, Limited};
+use oriel_soap::access::{Level, Levels};
+use oriel_uplink::cloud::{Class, RequestError};
+use oriel_uplink::{Body, BoxError, body};
+
+use crate::Shared;
+use crate::port::Peer;
+use crate::records::{DeviceId, Token};
+use crate::refusal::{Language, Refusal};
+
+mod hygiene;
+mod soap;
+mod websocket;
+
+/// How long a device may take to begin its answer to SOAP: longer than the longest PullMessages.
+const SOAP_ANSWER: Duration = Duration::from_secs(150);
+/// How long a device may take to begin any other answer.
+const OTHER_ANSWER: Duration = Duration::from_secs(30);
+/// How long a client may take to send a SOAP body, and a device to send a short answer's body.
+const SHORT_BODY: Duration = Duration::from_secs(30);
+/// An answer of at most this length is taken off the tunnel at once, so that a slow client holds no stream of the device.
+const SHORT_ANSWER: usize = 256 * 1024;
+
+/// A request that found its device and its rights.
+struct Call {
+    device: DeviceId,
+    /// `/onvif/device_service?x`: the path as the device sees it.
+    target: Uri,
+    levels: Levels,
+    peer: Peer,
+}
+
+/// Answers a request below `/d/`.
+pub(crate) async fn answer(request: Request<Body>, peer: Peer, shared: &Shared) -> Response<Body> {
+    let language = if soap::is_soap(request.headers()) { Language::Soap } else { Language::Problem };
+    match forward(request, peer, shared).await {
+        Ok(response) => response,
+        Err(refusal) => refusal.into_response(language),
+    }
+}
+
+async fn forward(request: Request<Body>, peer: Peer, shared: &Shared) -> Result<Response<Body>, Refusal> {
+    let token = crate::auth::bearer(request.headers(), &shared.records)?;
+    let call = route(&request, &token, peer, shared)?;
+    if websocket::is_websocket(&request) {
+        administrators_only(&call)?;
+        return websocket::open(request, &call, shared).await;
+    }
+    if request.method() == Method::POST && soap::is_soap(request.headers()) {
+        return exchange(request, &call, shared).await;
+    }
+    administrators_only(&call)?;
+    let request = hygiene::request(request, &call);
+    let way = shared.registry.find(&call.device).await.map_err(|_| Refusal::offline())?;
+    let answer = timely(OTHER_ANSWER, way.request(Class::Bulk, request)).await?;
+    Ok(hygiene::response(answer.map_err(|error| refused(&error))?))
+}
+
+fn route(request: &Request<Body>, token: &Token, peer: Peer, shared: &Shared) -> Result<Call, Refusal> {
+    let path = request.uri().path_and_query().map_or("", http::uri::PathAndQuery::as_str);
+    let rest = path.strip_prefix("/d/").ok_or_else(Refusal::unknown_device)?;
+    let (id, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let device = shared.records.device(id).filter(|device| !device.revoked && token.reaches(&device.id));
+    let device = device.ok_or_else(Refusal::unknown_device)?;
+    let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
+    let target = target.parse().map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, "the path cannot be passed on"))?;
+    Ok(Call { device: device.id.clone(), target, levels: token.levels, peer })
+}
+
+/// What is no SOAP carries no access class that we could check.
+fn administrators_only(call: &Call) -> Result<(), Refusal> {
+    if call.levels.contains(Level::Administrator) {
+        return Ok(());
+    }
+    Err(Refusal::new(StatusCode::FORBIDDEN, "only an administrator's token may ask a device for anything but SOAP"))
+}
+
+/// A SOAP request: read whole, checked on our own parse, and sent on as written from that parse.
+async fn exchange(request: Request<Body>, call: &Call, shared: &Shared) -> Result<Response<Body>, Refusal> {
+    let (mut parts, incoming) = request.into_parts();
+    let envelope = collect(incoming, shared.config.limits.soap_body).await?;
+    let checked = soap::check(&parts.headers, &envelope, call.levels, shared.config.limits.soap_body)?;
+    soap::set_headers(&mut parts.headers, &checked);
+    let mut last = None;
+    // A tunnel may close in the moment in which it is used; what the device has not seen goes to the next one.
+    for _ in 0..3 {
+        let again = Request::from_parts(parts.clone(), body::full(checked.envelope.clone()));
+        let way = shared.registry.find(&call.device).await.map_err(|_| Refusal::offline())?;
+        match timely(SOAP_ANSWER, way.request(Class::Soap, hygiene::request(again, call))).await? {
+            Ok(response) => return short(hygiene::response(response)).await,
+            Err(error) if error.unprocessed() => last = Some(error),
+            Err(error) => return Err(refused(&error)),
+        }
+    }
+    Err(last.map_or_else(Refusal::offline, |error| refused(&error)))
+}
+
+/// Takes a short answer off the tunnel.
+async fn short(response: Response<Body>) -> Result<Response<Body>, Refusal> {
+    let length = response.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if length.is_none_or(|length| length > SHORT_ANSWER) {
+        return Ok(response);
+    }
+    let (parts, incoming) = response.into_parts();
+    let broken = |_| Refusal::new(StatusCode::BAD_GATEWAY, "the device broke off its answer");
+    let bytes = timely(SHORT_BODY, gather(incoming, SHORT_ANSWER)).await?.map_err(broken)?;
+    Ok(Response::from_parts(parts, body::full(bytes)))
+}
+
+/// Why a body was not gathered.
+enum Ungathered {
+    TooLong,
+    BrokeOff,
+}
+
+/// A body of at most `most` bytes. Boxed: within an `async fn` the compiler cannot see that the plain future is `Send`.
+fn gather(body: Body, most: usize) -> BoxFuture<'static, Result<Bytes, Ungathered>> {
+    let gathered = Limited::new(body, most).collect();
+    let failed = |error: BoxError| match error.downcast_ref::<LengthLimitError>() {
+        Some(_) => Ungathered::TooLong,
+        None => Ungathered::BrokeOff,
+    };
+    gathered.map(move |gathered| gathered.map(Collected::to_bytes).map_err(failed)).boxed()
+}
+
+async fn collect(incoming: Body, most: usize) -> Result<Bytes, Refusal> {
+    let gathered = tokio::time::timeout(SHORT_BODY, gather(incoming, most)).await;
+    let slow = |_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "the request's body came too slowly");
+    gathered.map_err(slow)?.map_err(|ungathered| match ungathered {
+        Ungathered::TooLong => {
+            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, format!("a SOAP request may have {} KiB here", most / 1024))
+        }
+        Ungathered::BrokeOff => Refusal::new(StatusCode::BAD_REQUEST, "the request's body broke off"),
+    })
+}
+
+async fn timely<F: Future>(limit: Duration, future: F) -> Result<F::Output, Refusal> {
+    let late = |_| {
+        Refusal::new(StatusCode::GATEWAY_TIMEOUT, format!("the device did not answer within {} s", limit.as_secs()))
+    };
+    tokio::time::timeout(limit, future).await.map_err(late)
+}
+
+fn refused(error: &RequestError) -> Refusal {
+    match error {
+        RequestError::Busy(what) => {
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, format!("the device's tunnel is busy: {what}; try again"))
+        }
+        RequestError::NotOffered => {
+            Refusal::new(StatusCode::NOT_IMPLEMENTED, "the device does not offer WebSockets in its tunnel (RFC 8441)")
+        }
+        RequestError::Closed(_) | RequestError::GoingAway => {
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, format!("the device's tunnel closed: {error}"))
+        }
+        RequestError::Invalid(_) => Refusal::new(StatusCode::BAD_REQUEST, error.to_string()),
+        _ => Refusal::new(StatusCode::BAD_GATEWAY, format!("the device did not answer properly: {error}")),
+    }
+}

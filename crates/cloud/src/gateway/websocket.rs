@@ -1,0 +1,64 @@
+//! WebSockets to a device: HTTP/1.1's upgrade or HTTP/2's extended CONNECT outside, extended CONNECT in the tunnel (RFC 8441), bytes in between.
+
+use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use hyper::ext::Protocol;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use oriel_uplink::cloud::TunnelStream;
+use oriel_uplink::{Body, body};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use super::{Call, OTHER_ANSWER, hygiene, refused, timely};
+use crate::Shared;
+use crate::refusal::Refusal;
+
+const COPY_BUFFER: usize = 16 * 1024;
+
+/// Whether the request wants a WebSocket, in either version of HTTP.
+pub(super) fn is_websocket(request: &Request<Body>) -> bool {
+    if request.method() == Method::CONNECT {
+        return request.extensions().get::<Protocol>().is_some_and(|protocol| protocol.as_str() == "websocket");
+    }
+    let upgrade = request.headers().get(UPGRADE).and_then(|value| value.to_str().ok());
+    request.method() == Method::GET && upgrade.is_some_and(|value| value.eq_ignore_ascii_case("websocket"))
+}
+
+/// Opens the device's WebSocket first, so that a refusal of the device is one to the client.
+pub(super) async fn open(mut request: Request<Body>, call: &Call, shared: &Shared) -> Result<Response<Body>, Refusal> {
+    let key = request.headers().get(SEC_WEBSOCKET_KEY).cloned();
+    let extended = request.method() == Method::CONNECT;
+    if !extended && key.is_none() {
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, "a WebSocket request needs Sec-WebSocket-Key"));
+    }
+    let client = hyper::upgrade::on(&mut request);
+    let mut inner = hygiene::request(request.map(drop), call);
+    inner.headers_mut().remove(SEC_WEBSOCKET_KEY);
+    let way = shared.registry.find(&call.device).await.map_err(|_| Refusal::offline())?;
+    let answer = timely(OTHER_ANSWER, way.connect("websocket", inner)).await?.map_err(|error| refused(&error))?;
+    let (parts, stream) = answer.into_parts();
+    if !parts.status.is_success() {
+        return Ok(hygiene::response(Response::from_parts(parts, stream.into_body())));
+    }
+    let mut response = hygiene::response(Response::from_parts(parts, body::empty()));
+    if let (false, Some(key)) = (extended, key) {
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        let headers = response.headers_mut();
+        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        let accept = HeaderValue::try_from(derive_accept_key(key.as_bytes()));
+        headers.insert(SEC_WEBSOCKET_ACCEPT, accept.expect("base64 text is a header value"));
+    }
+    shared.spawn(&shared.tasks, splice(client, stream));
+    Ok(response)
+}
+
+/// Carries bytes both ways until either side ends.
+async fn splice(client: OnUpgrade, mut device: TunnelStream) {
+    let Ok(upgraded) = client.await else { return };
+    let mut client = TokioIo::new(upgraded);
+    let copied = tokio::io::copy_bidirectional_with_sizes(&mut client, &mut device, COPY_BUFFER, COPY_BUFFER).await;
+    if let Err(error) = copied {
+        tracing::debug!(%error, "a WebSocket to a device broke off");
+    }
+}

@@ -1,0 +1,108 @@
+//! Whether an uplink is taken in: by its key or its token (Uplink §5.3), never by a name it gives itself.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use oriel_trust::Fingerprint;
+use oriel_uplink::cloud::{CloseReason, Incoming, Refusal, Tunnel};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::Shared;
+use crate::facts::Facts as _;
+use crate::records::{Device, DeviceId};
+
+/// Two sources that take turns within this time look like a copied key.
+const ALTERNATION: Duration = Duration::from_secs(600);
+/// How long an evicted tunnel may finish its streams.
+const EVICTION: Duration = Duration::from_secs(10);
+
+/// Admits or refuses, and starts the task that owns the tunnel.
+pub(super) async fn admit<IO>(
+    incoming: Incoming<IO>,
+    key: Option<Fingerprint>,
+    source: IpAddr,
+    shared: &Arc<Shared>,
+) -> io::Result<()>
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let device = match decide(&incoming, key, shared) {
+        Ok(device) => device,
+        Err(refusal) => {
+            tracing::info!(%source, status = refusal.status.as_u16(), reason = refusal.text, "uplink refused");
+            return incoming.refuse(refusal).await;
+        }
+    };
+    let form = incoming.form();
+    let (tunnel, driver) = incoming.accept(&shared.tunnel_limits).await.map_err(io::Error::other)?;
+    alarm_if_alternating(&device.id, source, shared);
+    let (epoch, evicted) = shared.registry.claim(&device.id, tunnel.clone(), source);
+    // Revoked or removed between the decision and the claim: nobody else would see this tunnel.
+    if shared.records.device(&device.id).is_none_or(|device| device.revoked) {
+        tunnel.close(CloseReason::Revoked);
+    }
+    if shared.draining.is_cancelled() {
+        tunnel.drain();
+    }
+    tracing::info!(device = %device.id, %source, ?form, "uplink connected");
+    for old in evicted {
+        shared.spawn(&shared.uplinks, evict(old));
+    }
+    let (owner, id) = (Arc::clone(shared), Arc::clone(&device.id));
+    shared.spawn(&shared.uplinks, async move {
+        let reason = driver.await;
+        tracing::info!(device = %id, %source, %reason, "uplink closed");
+        owner.registry.release(&id, epoch, reason, Instant::now());
+    });
+    Ok(())
+}
+
+fn decide<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    incoming: &Incoming<IO>,
+    key: Option<Fingerprint>,
+    shared: &Shared,
+) -> Result<Arc<Device>, Refusal> {
+    let device = match (incoming.token(), key) {
+        // Who shows a token is judged by it, whatever certificate the TLS library added.
+        (Some(token), _) => shared
+            .records
+            .device_of_token(token.reveal())
+            .ok_or_else(|| Refusal::unauthorized("this access token is not known here or has ended"))?,
+        (None, Some(key)) => shared
+            .records
+            .device_of_key(&key)
+            .ok_or_else(|| Refusal::forbidden(format!("the key {key} is not registered with this cloud")))?,
+        (None, None) => {
+            return Err(Refusal::unauthorized("show a client certificate or an access token to open an uplink"));
+        }
+    };
+    if device.revoked {
+        return Err(Refusal::forbidden("this device was revoked; the operator of the cloud can allow it again"));
+    }
+    Ok(device)
+}
+
+/// A key that dials from A, then B, then A again is in two places.
+fn alarm_if_alternating(device: &DeviceId, source: IpAddr, shared: &Shared) {
+    let now = Instant::now();
+    let newest = shared.registry.presence(device).tunnels.last().map(|held| held.source);
+    let returned = !shared.facts.put_if_absent(&format!("source/{device}/{source}"), ALTERNATION, now);
+    if returned
+        && newest.is_some_and(|newest| newest != source)
+        && shared.facts.put_if_absent(&format!("alarm/{device}"), ALTERNATION, now)
+    {
+        tracing::warn!(%device, %source, ?newest, "one identity dials from two places by turns: its key may have been copied");
+        shared.alarms.raise(device);
+    }
+}
+
+async fn evict(tunnel: Tunnel) {
+    tunnel.drain();
+    let end = tokio::time::Instant::now() + EVICTION;
+    while tunnel.open_streams() > 0 && tokio::time::Instant::now() < end {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    tunnel.close(CloseReason::Evicted);
+}

@@ -1,0 +1,395 @@
+//! What the cloud remembers: devices, their credentials, and the tokens of those who call.
+//!
+//! One JSON document, written whole and atomically, read once at start. Readers take a snapshot without a lock, since the gateway asks on every request.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use arc_swap::ArcSwap;
+use oriel_soap::access::Levels;
+use oriel_trust::Fingerprint;
+use serde::{Deserialize, Serialize};
+
+mod file;
+mod secret;
+
+pub use secret::{Secret, SecretHash};
+
+/// The name of a device in addresses: lower-case letters and digits.
+pub type DeviceId = Arc<str>;
+
+/// A device that may dial in.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Device {
+    /// Its name in addresses.
+    pub id: DeviceId,
+    /// Its name for people.
+    pub name: String,
+    /// The keys it may show, by fingerprint.
+    #[serde(default)]
+    pub fingerprints: Vec<Fingerprint>,
+    /// The tokens it may show instead.
+    #[serde(default)]
+    pub tokens: Vec<SecretHash>,
+    /// Whether it is shut out.
+    #[serde(default)]
+    pub revoked: bool,
+}
+
+/// Somebody's right to call.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Token {
+    /// Its public name.
+    pub id: String,
+    /// What it is for, in the words of whoever made it.
+    pub name: String,
+    /// What is kept of the secret.
+    pub hash: SecretHash,
+    /// What its bearer may do on devices; an administrator may also use the API.
+    #[serde(with = "levels_text")]
+    pub levels: Levels,
+    /// The devices it reaches; none named: all.
+    #[serde(default)]
+    pub devices: Option<HashSet<DeviceId>>,
+}
+
+impl Token {
+    /// Whether the token reaches `device`.
+    #[must_use]
+    pub fn reaches(&self, device: &str) -> bool {
+        self.devices.as_ref().is_none_or(|devices| devices.contains(device))
+    }
+}
+
+mod levels_text {
+    use super::{Deserialize, Levels};
+
+    pub(super) fn serialize<S: serde::Serializer>(levels: &Levels, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(levels)
+    }
+
+    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Levels, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// The document on disk.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    version: u32,
+    devices: Vec<Device>,
+    tokens: Vec<Token>,
+}
+
+impl Document {
+    fn device(&mut self, id: &str) -> Result<&mut Device, RecordsError> {
+        self.devices.iter_mut().find(|device| &*device.id == id).ok_or(RecordsError::Unknown("device"))
+    }
+}
+
+/// The document with its indexes.
+#[derive(Debug, Default)]
+struct Snapshot {
+    document: Document,
+    by_id: HashMap<DeviceId, Arc<Device>>,
+    by_fingerprint: HashMap<Fingerprint, Arc<Device>>,
+    by_device_token: HashMap<SecretHash, Arc<Device>>,
+    by_token: HashMap<SecretHash, Arc<Token>>,
+}
+
+impl From<Document> for Snapshot {
+    fn from(document: Document) -> Self {
+        let mut snapshot = Self::default();
+        for device in &document.devices {
+            let device = Arc::new(device.clone());
+            snapshot.by_id.insert(Arc::clone(&device.id), Arc::clone(&device));
+            for fingerprint in &device.fingerprints {
+                snapshot.by_fingerprint.insert(*fingerprint, Arc::clone(&device));
+            }
+            for token in &device.tokens {
+                snapshot.by_device_token.insert(*token, Arc::clone(&device));
+            }
+        }
+        snapshot.by_token = document.tokens.iter().map(|token| (token.hash, Arc::new(token.clone()))).collect();
+        snapshot.document = document;
+        snapshot
+    }
+}
+
+/// Why a change of the records is refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordsError {
+    /// The file cannot be read or written.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is not what we wrote.
+    #[error("{path} is damaged or of another version: {reason}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// There is no such record.
+    #[error("there is no such {0}")]
+    Unknown(&'static str),
+    /// A key belongs to one device of the whole cloud.
+    #[error("this key belongs to another device already")]
+    KeyTaken,
+}
+
+/// The records. Cheap to share behind an [`Arc`].
+#[derive(Debug)]
+pub struct Records {
+    path: PathBuf,
+    current: ArcSwap<Snapshot>,
+    writing: Mutex<()>,
+}
+
+impl Records {
+    /// Reads the document at `path`, or begins an empty one that the first change writes.
+    ///
+    /// # Errors
+    /// [`RecordsError::File`] or [`RecordsError::Damaged`]; a damaged file is left as it is.
+    pub fn open(path: PathBuf) -> Result<Self, RecordsError> {
+        let document = match std::fs::read(&path) {
+            Ok(bytes) => {
+                let damaged = |reason: String| RecordsError::Damaged { path: path.clone(), reason };
+                let document: Document = serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
+                if document.version != 1 {
+                    return Err(damaged(format!("version {} is not 1", document.version)));
+                }
+                document
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Document { version: 1, ..Document::default() }
+            }
+            Err(source) => return Err(RecordsError::File { path, source }),
+        };
+        Ok(Self { path, current: ArcSwap::from_pointee(document.into()), writing: Mutex::new(()) })
+    }
+
+    /// All devices.
+    #[must_use]
+    pub fn devices(&self) -> Vec<Device> {
+        self.current.load().document.devices.clone()
+    }
+
+    /// All tokens.
+    #[must_use]
+    pub fn tokens(&self) -> Vec<Token> {
+        self.current.load().document.tokens.clone()
+    }
+
+    /// The device named `id`.
+    #[must_use]
+    pub fn device(&self, id: &str) -> Option<Arc<Device>> {
+        self.current.load().by_id.get(id).cloned()
+    }
+
+    /// The device that owns a key.
+    #[must_use]
+    pub fn device_of_key(&self, fingerprint: &Fingerprint) -> Option<Arc<Device>> {
+        self.current.load().by_fingerprint.get(fingerprint).cloned()
+    }
+
+    /// The device that a device's token was made for.
+    #[must_use]
+    pub fn device_of_token(&self, secret: &str) -> Option<Arc<Device>> {
+        self.current.load().by_device_token.get(&SecretHash::of(secret)).cloned()
+    }
+
+    /// The caller's token behind a bearer secret.
+    #[must_use]
+    pub fn token(&self, secret: &str) -> Option<Arc<Token>> {
+        self.current.load().by_token.get(&SecretHash::of(secret)).cloned()
+    }
+
+    /// Registers a device under a new id.
+    ///
+    /// # Errors
+    /// [`RecordsError::KeyTaken`], or when the file cannot be written.
+    pub fn add_device(&self, name: &str, fingerprints: Vec<Fingerprint>) -> Result<Device, RecordsError> {
+        self.change(|document| {
+            let taken = |f: &Fingerprint| document.devices.iter().any(|device| device.fingerprints.contains(f));
+            if fingerprints.iter().any(taken) {
+                return Err(RecordsError::KeyTaken);
+            }
+            let device = Device {
+                id: secret::random_id().into(),
+                name: name.to_owned(),
+                fingerprints,
+                tokens: Vec::new(),
+                revoked: false,
+            };
+            document.devices.push(device.clone());
+            Ok(device)
+        })
+    }
+
+    /// Changes one device.
+    ///
+    /// # Errors
+    /// [`RecordsError::Unknown`], or when the file cannot be written.
+    pub fn change_device<T>(&self, id: &str, change: impl FnOnce(&mut Device) -> T) -> Result<T, RecordsError> {
+        self.change(|document| document.device(id).map(change))
+    }
+
+    /// Gives a device one more key.
+    ///
+    /// # Errors
+    /// [`RecordsError::KeyTaken`], [`RecordsError::Unknown`], or when the file cannot be written.
+    pub fn add_key(&self, id: &str, key: Fingerprint) -> Result<(), RecordsError> {
+        self.change(|document| {
+            if document.devices.iter().any(|device| &*device.id != id && device.fingerprints.contains(&key)) {
+                return Err(RecordsError::KeyTaken);
+            }
+            let device = document.device(id)?;
+            if !device.fingerprints.contains(&key) {
+                device.fingerprints.push(key);
+            }
+            Ok(())
+        })
+    }
+
+    /// Makes an access token for a device; its secret is in the answer and nowhere else.
+    ///
+    /// # Errors
+    /// [`RecordsError::Unknown`], or when the file cannot be written.
+    pub fn add_device_token(&self, id: &str) -> Result<Secret, RecordsError> {
+        let secret = Secret::random();
+        self.change_device(id, |device| device.tokens.push(secret.hash()))?;
+        Ok(secret)
+    }
+
+    /// Forgets a device.
+    ///
+    /// # Errors
+    /// [`RecordsError::Unknown`], or when the file cannot be written.
+    pub fn remove_device(&self, id: &str) -> Result<(), RecordsError> {
+        self.change(|document| remove(&mut document.devices, |device| &*device.id == id, "device"))
+    }
+
+    /// Makes a token; its secret is in the answer and nowhere else.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn add_token(
+        &self,
+        name: &str,
+        levels: Levels,
+        devices: Option<HashSet<DeviceId>>,
+    ) -> Result<(Token, Secret), RecordsError> {
+        let secret = Secret::random();
+        let token = Token { id: secret::random_id(), name: name.to_owned(), hash: secret.hash(), levels, devices };
+        self.change(|document| {
+            document.tokens.push(token.clone());
+            Ok(())
+        })?;
+        Ok((token, secret))
+    }
+
+    /// Ends a token's life.
+    ///
+    /// # Errors
+    /// [`RecordsError::Unknown`], or when the file cannot be written.
+    pub fn remove_token(&self, id: &str) -> Result<(), RecordsError> {
+        self.change(|document| remove(&mut document.tokens, |token| token.id == id, "token"))
+    }
+
+    /// One change: on a copy, to disk, then for all to see. If it cannot be written nobody sees it.
+    fn change<T>(&self, change: impl FnOnce(&mut Document) -> Result<T, RecordsError>) -> Result<T, RecordsError> {
+        let _one_at_a_time = self.writing.lock().expect("no writer panics while it holds the lock");
+        let mut document = self.current.load().document.clone();
+        let answer = change(&mut document)?;
+        let bytes = serde_json::to_vec_pretty(&document)
+            .map_err(|e| RecordsError::File { path: self.path.clone(), source: e.into() })?;
+        file::replace(&self.path, &bytes).map_err(|source| RecordsError::File { path: self.path.clone(), source })?;
+        self.current.store(Arc::new(document.into()));
+        Ok(answer)
+    }
+}
+
+fn remove<T>(list: &mut Vec<T>, is: impl Fn(&T) -> bool, what: &'static str) -> Result<(), RecordsError> {
+    let position = list.iter().position(is).ok_or(RecordsError::Unknown(what))?;
+    list.remove(position);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open() -> (tempfile::TempDir, Records) {
+        let folder = tempfile::tempdir().unwrap();
+        let records = Records::open(folder.path().join("records.json")).unwrap();
+        (folder, records)
+    }
+
+    #[test]
+    fn what_was_written_is_read_back() {
+        let (folder, records) = open();
+        let key = Fingerprint::of_key(b"key");
+        let device = records.add_device("Gate", vec![key]).unwrap();
+        let (_, secret) =
+            records.add_token("viewer", "User".parse().unwrap(), Some([Arc::clone(&device.id)].into())).unwrap();
+        let again = Records::open(folder.path().join("records.json")).unwrap();
+        assert_eq!(again.device_of_key(&key).unwrap().id, device.id);
+        let token = again.token(secret.expose()).unwrap();
+        assert!(token.reaches(&device.id) && !token.reaches("other"));
+    }
+
+    #[test]
+    fn a_key_belongs_to_one_device() {
+        let (_folder, records) = open();
+        let key = Fingerprint::of_key(b"key");
+        records.add_device("a", vec![key]).unwrap();
+        assert!(matches!(records.add_device("b", vec![key]), Err(RecordsError::KeyTaken)));
+        assert_eq!(records.devices().len(), 1);
+    }
+
+    #[test]
+    fn the_file_holds_no_secret() {
+        let (folder, records) = open();
+        let (_, secret) = records.add_token("t", "Administrator".parse().unwrap(), None).unwrap();
+        let text = std::fs::read_to_string(folder.path().join("records.json")).unwrap();
+        assert!(!text.contains(secret.expose()));
+        assert_eq!(format!("{secret:?}"), "Secret(…)");
+    }
+
+    #[test]
+    fn a_change_that_cannot_be_written_is_not_seen() {
+        let (folder, records) = open();
+        records.add_device("a", Vec::new()).unwrap();
+        std::fs::remove_dir_all(folder.path()).unwrap();
+        records.add_device("b", Vec::new()).unwrap_err();
+        assert_eq!(records.devices().len(), 1);
+    }
+
+    #[test]
+    fn a_damaged_file_is_named_and_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("records.json");
+        std::fs::write(&path, "{\"version\":1,").unwrap();
+        let error = Records::open(path.clone()).unwrap_err().to_string();
+        assert!(error.contains("records.json is damaged"), "{error}");
+        assert_eq!(std::fs::read_to_string(path).unwrap(), "{\"version\":1,");
+    }
+
+    #[test]
+    fn what_is_removed_is_gone_and_removing_it_again_says_so() {
+        let (_folder, records) = open();
+        let device = records.add_device("a", Vec::new()).unwrap();
+        records.remove_device(&device.id).unwrap();
+        assert!(records.device(&device.id).is_none());
+        assert_eq!(records.remove_device(&device.id).unwrap_err().to_string(), "there is no such device");
+    }
+}

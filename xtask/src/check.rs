@@ -1,0 +1,65 @@
+//! `cargo xtask check`: what the README promises and what CI runs, in the order of what fails fastest.
+
+use anyhow::{Context as _, bail};
+
+use crate::run::{command, has_cargo, output, say, with};
+use crate::spec;
+
+/// Seconds that each fuzz target runs.
+const FUZZ_SECONDS: &str = "10";
+
+/// Runs all of it.
+///
+/// # Errors
+/// The first thing that does not hold.
+pub(crate) fn run(quick: bool) -> anyhow::Result<()> {
+    command("cargo", &["fmt", "--all", "--check"])?;
+    command("cargo", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])?;
+    spec::run(false)?;
+    device_alone()?;
+    if has_cargo("deny") {
+        command("cargo", &["deny", "check", "bans", "licenses", "sources"])?;
+    } else {
+        say("skip: cargo-deny is not installed; `cargo install cargo-deny` to check licences and bans");
+    }
+    tests()?;
+    if quick {
+        return Ok(());
+    }
+    command("cargo", &["build", "--release", "--package", "oriel", "--quiet"])?;
+    fuzz()?;
+    command("python3", &["tests/interop/run.py", "--oriel", "target/release/oriel"])
+}
+
+fn tests() -> anyhow::Result<()> {
+    if has_cargo("nextest") {
+        command("cargo", &["nextest", "run", "--workspace", "--no-fail-fast"])?;
+        return command("cargo", &["test", "--workspace", "--doc", "--quiet"]);
+    }
+    command("cargo", &["test", "--workspace", "--no-fail-fast", "--quiet"])
+}
+
+/// The camera's binary has no cloud in it.
+fn device_alone() -> anyhow::Result<()> {
+    let features = ["--package", "oriel", "--no-default-features", "--features", "device"];
+    let tree = output("cargo", &[&["tree", "--edges", "normal", "--prefix", "none"], features.as_slice()].concat())?;
+    if let Some(line) = tree.lines().find(|line| line.starts_with("oriel-cloud") || line.starts_with("axum")) {
+        bail!("`oriel device` alone pulls in {line}");
+    }
+    command("cargo", &[&["clippy", "--quiet"], features.as_slice(), &["--", "-D", "warnings"]].concat())
+}
+
+/// A short run of each target over its corpus.
+fn fuzz() -> anyhow::Result<()> {
+    if !has_cargo("fuzz") {
+        command("cargo", &["install", "cargo-fuzz", "--version", "^0.13", "--quiet"])?;
+    }
+    let targets = output("cargo", &["fuzz", "list"]).context("the fuzz targets")?;
+    let time = format!("-max_total_time={FUZZ_SECONDS}");
+    for target in targets.lines() {
+        // No sanitizer: they need a nightly compiler, and the parsers are safe Rust; panics, overflows and endless loops are what is looked for.
+        let arguments = ["fuzz", "run", "--sanitizer", "none", target, "--", &time, "-timeout=10", "-rss_limit_mb=1024", "-verbosity=0"];
+        with("cargo", &arguments, &[("CARGO_PROFILE_RELEASE_LTO", "false")])?;
+    }
+    Ok(())
+}
