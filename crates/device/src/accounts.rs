@@ -43,10 +43,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), Unfit> {
         return Err(Unfit::NameTooLong);
     }
     // RFC 7617 and 7616: a colon ends the name in HA1; a quotation mark would end it in the header.
-    if name
-        .chars()
-        .any(|c| c.is_control() || c == ':' || c == '"' || c == '\\')
-    {
+    if name.chars().any(|c| c.is_control() || c == ':' || c == '"' || c == '\\') {
         return Err(Unfit::NameUnusable);
     }
     Ok(())
@@ -77,10 +74,7 @@ pub(crate) fn random_password() -> Result<String, aws_lc_rs::error::Unspecified>
     const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let mut bytes = [0; 20];
     rand::fill(&mut bytes)?;
-    Ok(bytes
-        .iter()
-        .map(|byte| char::from(LETTERS[usize::from(byte % 32)]))
-        .collect())
+    Ok(bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect())
 }
 
 #[cfg(test)]
@@ -99,16 +93,9 @@ mod tests {
         }
         assert_eq!(check_password("admin", "correct horse"), Ok(()));
         assert_eq!(check_password("admin", &"abcd".repeat(16)), Ok(()));
-        assert_eq!(
-            check_password("admin", &"abcd5".repeat(13)),
-            Err(Unfit::PasswordTooLong)
-        );
+        assert_eq!(check_password("admin", &"abcd5".repeat(13)), Err(Unfit::PasswordTooLong));
         for password in ["", "abcdefg", "aaaaaaaaaaaa", "Administrator"] {
-            assert_eq!(
-                check_password("administrator", password),
-                Err(Unfit::PasswordTooWeak),
-                "{password}"
-            );
+            assert_eq!(check_password("administrator", password), Err(Unfit::PasswordTooWeak), "{password}");
         }
     }
 

@@ -16,22 +16,11 @@ struct Place<'a>(&'a str);
 
 impl Place<'_> {
     fn line(&self, span: &Range<usize>) -> usize {
-        1 + self
-            .0
-            .as_bytes()
-            .iter()
-            .take(span.start)
-            .filter(|byte| **byte == b'\n')
-            .count()
+        1 + self.0.as_bytes().iter().take(span.start).filter(|byte| **byte == b'\n').count()
     }
 
     fn error(&self, key: &str, span: &Range<usize>, problem: impl Into<String>) -> ConfigError {
-        ConfigError {
-            file: None,
-            line: Some(self.line(span)),
-            key: Some(key.to_owned()),
-            problem: problem.into(),
-        }
+        ConfigError { file: None, line: Some(self.line(span)), key: Some(key.to_owned()), problem: problem.into() }
     }
 
     /// What the parser says, with the key that it means.
@@ -39,26 +28,15 @@ impl Place<'_> {
         let span = error.span();
         let message = error.message();
         let quoted = message.split('`').nth(1);
-        let named = ["unknown field", "missing field", "duplicate"]
-            .iter()
-            .any(|start| message.starts_with(start));
+        let named = ["unknown field", "missing field", "duplicate"].iter().any(|start| message.starts_with(start));
         let line = span.as_ref().map(|span| self.line(span));
-        let key = if named {
-            quoted.map(str::to_owned)
-        } else {
-            line.and_then(|line| self.key_on(line))
-        };
+        let key = if named { quoted.map(str::to_owned) } else { line.and_then(|line| self.key_on(line)) };
         let advice = match message {
             message if message.starts_with("unknown field") => "; correct the name, or remove the line",
             message if message.starts_with("missing field") => "; add it",
             _ => "",
         };
-        ConfigError {
-            file: None,
-            line,
-            key,
-            problem: format!("{}{advice}", message.replace("field", "key")),
-        }
+        ConfigError { file: None, line, key, problem: format!("{}{advice}", message.replace("field", "key")) }
     }
 
     fn key_on(&self, line: usize) -> Option<String> {
@@ -74,18 +52,15 @@ impl Place<'_> {
         default: u64,
     ) -> Result<u64, ConfigError> {
         let Some(given) = given else { return Ok(default) };
-        u64::try_from(*given.get_ref())
-            .ok()
-            .filter(|_| allowed.contains(given.get_ref()))
-            .ok_or_else(|| {
-                let problem = format!(
-                    "{} is out of range; give a number from {} to {}",
-                    given.get_ref(),
-                    allowed.start(),
-                    allowed.end()
-                );
-                self.error(key, &given.span(), problem)
-            })
+        u64::try_from(*given.get_ref()).ok().filter(|_| allowed.contains(given.get_ref())).ok_or_else(|| {
+            let problem = format!(
+                "{} is out of range; give a number from {} to {}",
+                given.get_ref(),
+                allowed.start(),
+                allowed.end()
+            );
+            self.error(key, &given.span(), problem)
+        })
     }
 
     fn networks(&self, key: &str, given: &[Spanned<String>]) -> Result<Vec<IpNet>, ConfigError> {
@@ -121,11 +96,7 @@ impl Place<'_> {
             let (at, name) = (user.name.span(), user.name.into_inner());
             check_name(&name).map_err(|unfit| self.error("user.name", &at, format!("{unfit}; choose another one")))?;
             if accounts.iter().any(|account| account.name == name) {
-                return Err(self.error(
-                    "user.name",
-                    &at,
-                    format!("\"{name}\" is there twice; remove one of the two"),
-                ));
+                return Err(self.error("user.name", &at, format!("\"{name}\" is there twice; remove one of the two")));
             }
             let (at, password) = (user.password.span(), user.password.into_inner().0);
             check_password(&name, password.reveal())
@@ -136,18 +107,10 @@ impl Place<'_> {
         }
         if let Some(first) = first {
             if nobody_administrates(&accounts) {
-                return Err(self.error(
-                    "user.level",
-                    &first,
-                    "nobody is Administrator; give one user this level",
-                ));
+                return Err(self.error("user.level", &first, "nobody is Administrator; give one user this level"));
             }
             if accounts.len() > MAX_USERS {
-                return Err(self.error(
-                    "user",
-                    &first,
-                    format!("there are more than {MAX_USERS} users; remove some"),
-                ));
+                return Err(self.error("user", &first, format!("there are more than {MAX_USERS} users; remove some")));
             }
         }
         Ok(accounts)
@@ -191,10 +154,7 @@ impl Place<'_> {
                 .map_err(|error| error.to_string())
                 .and_then(|text| Policy::from_pem(&text).map_err(|error| error.to_string()));
             let policy = anchors.map_err(|error| {
-                let problem = format!(
-                    "{}: {error}; give a PEM file with one certificate or more",
-                    file.display()
-                );
+                let problem = format!("{}: {error}; give a PEM file with one certificate or more", file.display());
                 self.error("policy.anchors", &entry.anchors.span(), problem)
             })?;
             if policies.insert(id, policy).is_some() {
@@ -220,15 +180,9 @@ pub(super) fn parse(text: &str, folder: &Path) -> Result<Config, ConfigError> {
             ));
         }
         let parse = |text: Spanned<String>| {
-            let problem = || {
-                format!(
-                    "\"{}\" is no address with a port; give one such as \"0.0.0.0:8080\"",
-                    text.get_ref()
-                )
-            };
-            text.get_ref()
-                .parse()
-                .map_err(|_| place.error("listen", &text.span(), problem()))
+            let problem =
+                || format!("\"{}\" is no address with a port; give one such as \"0.0.0.0:8080\"", text.get_ref());
+            text.get_ref().parse().map_err(|_| place.error("listen", &text.span(), problem()))
         };
         config.listen = listen.into_inner().into_iter().map(parse).collect::<Result<_, _>>()?;
     }
@@ -239,10 +193,9 @@ pub(super) fn parse(text: &str, folder: &Path) -> Result<Config, ConfigError> {
     place.text("firmware", raw.firmware, &mut information.firmware_version)?;
     place.text("hardware", raw.hardware, &mut information.hardware_id)?;
     place.text("name", raw.name, &mut information.name)?;
-    for (key, given, wanted) in [
-        ("serial", raw.serial, &mut information.serial_number),
-        ("location", raw.location, &mut information.location),
-    ] {
+    for (key, given, wanted) in
+        [("serial", raw.serial, &mut information.serial_number), ("location", raw.location, &mut information.location)]
+    {
         let mut text = String::new();
         place.text(key, given, &mut text)?;
         *wanted = Some(text).filter(|text| !text.is_empty());
@@ -250,21 +203,14 @@ pub(super) fn parse(text: &str, folder: &Path) -> Result<Config, ConfigError> {
 
     config.max_uplinks = place.number("max_uplinks", raw.max_uplinks, 1..=64, 8)? as usize;
     config.max_connections = place.number("max_connections", raw.max_connections, 4..=4096, 64)? as usize;
-    config.max_body = place.number(
-        "max_body_bytes",
-        raw.max_body_bytes,
-        4096..=16 * 1024 * 1024,
-        256 * 1024,
-    )? as usize;
+    config.max_body = place.number("max_body_bytes", raw.max_body_bytes, 4096..=16 * 1024 * 1024, 256 * 1024)? as usize;
     let tolerance = place.number("clock_tolerance_seconds", raw.clock_tolerance_seconds, 5..=86_400, 300)?;
     config.clock_tolerance = Duration::from_secs(tolerance);
     config.insecure_uplinks = raw.insecure_uplinks;
     config.call_out = CallOut {
         allowed: place.networks("allow_private_addresses", &raw.allow_private_addresses)?,
-        allowed_by_uplink: place.networks(
-            "allow_private_addresses_by_uplink",
-            &raw.allow_private_addresses_by_uplink,
-        )?,
+        allowed_by_uplink: place
+            .networks("allow_private_addresses_by_uplink", &raw.allow_private_addresses_by_uplink)?,
     };
     config.users = place.users(raw.user)?;
     config.certificates = place.certificates(raw.certificate, folder)?;

@@ -113,10 +113,7 @@ impl Config {
             problem: format!("the file cannot be read: {error}"),
         })?;
         let folder = file.parent().unwrap_or(Path::new(""));
-        Self::parse(&text, folder).map_err(|error| ConfigError {
-            file: Some(file.to_owned()),
-            ..error
-        })
+        Self::parse(&text, folder).map_err(|error| ConfigError { file: Some(file.to_owned()), ..error })
     }
 
     /// Checks the text of a configuration file, whose paths are relative to `folder`.

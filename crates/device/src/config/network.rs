@@ -5,9 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Reads a range such as `10.0.0.0/8`; one address is a range of one.
 pub(super) fn parse(text: &str) -> Option<IpNet> {
-    text.parse()
-        .ok()
-        .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
 /// What the device may dial beside the public internet.
@@ -25,11 +23,7 @@ impl CallOut {
     /// # Errors
     /// The kind of address that is refused, for the text of the error.
     pub fn check(&self, address: IpAddr, by_uplink: bool) -> Result<(), &'static str> {
-        let allowed = if by_uplink {
-            &self.allowed_by_uplink
-        } else {
-            &self.allowed
-        };
+        let allowed = if by_uplink { &self.allowed_by_uplink } else { &self.allowed };
         match inner_address(address) {
             Some(kind) if !allowed.iter().any(|network| network.contains(&unmapped(address))) => Err(kind),
             _ => Ok(()),
@@ -115,10 +109,7 @@ mod tests {
 
     #[test]
     fn what_came_in_by_an_uplink_has_its_own_list() {
-        let policy = CallOut {
-            allowed: vec![parse("127.0.0.0/8").unwrap()],
-            allowed_by_uplink: Vec::new(),
-        };
+        let policy = CallOut { allowed: vec![parse("127.0.0.0/8").unwrap()], allowed_by_uplink: Vec::new() };
         let loopback = "127.0.0.1".parse().unwrap();
         assert_eq!(policy.check(loopback, false), Ok(()));
         assert_eq!(policy.check(loopback, true), Err("a loopback address"));

@@ -32,10 +32,7 @@ fn the_annotated_example_is_valid_and_says_the_defaults() {
 
 #[test]
 fn the_annotated_example_has_every_key() {
-    let mut without_keys = EXAMPLE
-        .replace("# [[", "[[")
-        .replace("# id", "id")
-        .replace("# chain", "chain");
+    let mut without_keys = EXAMPLE.replace("# [[", "[[").replace("# id", "id").replace("# chain", "chain");
     without_keys = without_keys.replace("# key", "key").replace("# anchors", "anchors");
     let table: toml::Table = toml::from_str(&without_keys).unwrap();
     let unknown = parse("no_such_key = 1").unwrap_err().problem;
@@ -109,12 +106,7 @@ fn mistakes_in_users_are_named_and_passwords_are_not_told() {
     assert_refused(&with("correct horse", "horse"), 3, "user.password", "too weak");
     assert_refused(&with("\"correct horse\"", "4711"), 3, "password", "quotes");
     assert_refused(&with("Administrator", "Anonymous"), 4, "user.level", "Operator");
-    assert_refused(
-        &with("Administrator", "User"),
-        4,
-        "user.level",
-        "nobody is Administrator",
-    );
+    assert_refused(&with("Administrator", "User"), 4, "user.level", "nobody is Administrator");
     assert_refused(&with("level", "role"), 4, "role", "unknown key");
     assert_refused(&user.repeat(2), 6, "user.name", "twice");
 }
@@ -137,8 +129,5 @@ fn certificates_and_policies_are_read_from_files() {
     assert!(!format!("{config:?}").contains("PRIVATE"));
 
     let missing = Config::load(&folder.path().join("no.toml")).unwrap_err().to_string();
-    assert!(
-        missing.contains("no.toml") && missing.contains("cannot be read"),
-        "{missing}"
-    );
+    assert!(missing.contains("no.toml") && missing.contains("cannot be read"), "{missing}");
 }

@@ -83,10 +83,7 @@ fn write_and_rename(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let fresh = path.with_file_name(name);
-    let written = disk
-        .write(&fresh, bytes)
-        .and_then(|()| disk.sync(&fresh))
-        .and_then(|()| disk.rename(&fresh, path));
+    let written = disk.write(&fresh, bytes).and_then(|()| disk.sync(&fresh)).and_then(|()| disk.rename(&fresh, path));
     if let Err(error) = written {
         // A full disk should get back what the attempt took.
         let _ = disk.remove(&fresh);
@@ -96,7 +93,5 @@ fn write_and_rename(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()
 }
 
 fn folder_of(path: &Path) -> &Path {
-    path.parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."))
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

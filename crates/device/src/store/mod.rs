@@ -6,9 +6,11 @@
 //! ```
 
 mod disk;
+mod folder;
 mod state;
 
 pub use disk::{Disk, Files, replace};
+pub use folder::Folder;
 pub use state::{Account, Role, Secret, State, UnknownRole, UplinkEntry, VERSION};
 
 use std::io;
@@ -92,10 +94,7 @@ impl Store {
         first: impl FnOnce(&dyn Disk) -> Result<State, E>,
     ) -> Result<Self, E> {
         let path = folder.join(DOCUMENT);
-        let file_error = |source| StoreError::File {
-            path: path.clone(),
-            source,
-        };
+        let file_error = |source| StoreError::File { path: path.clone(), source };
         let state = match disk.read(&path).map_err(file_error)? {
             Some(bytes) => parse(&path, &bytes)?,
             None => {
@@ -105,14 +104,7 @@ impl Store {
             }
         };
         let current = watch::Sender::new(Arc::new(state));
-        Ok(Self {
-            shared: Arc::new(Shared {
-                disk,
-                path,
-                writing: Mutex::new(()),
-                current,
-            }),
-        })
+        Ok(Self { shared: Arc::new(Shared { disk, path, writing: Mutex::new(()), current }) })
     }
 
     /// What is remembered now.
@@ -186,10 +178,7 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<State, StoreError> {
     }
     let versioned: Versioned = serde_json::from_slice(bytes).map_err(damaged)?;
     if versioned.version > VERSION {
-        return Err(StoreError::Newer {
-            path: path.to_owned(),
-            found: versioned.version,
-        });
+        return Err(StoreError::Newer { path: path.to_owned(), found: versioned.version });
     }
     serde_json::from_slice(bytes).map_err(damaged)
 }

@@ -1,5 +1,6 @@
 //! What the device remembers: one versioned document with its identity, its users and its uplinks (Core §8.4, Uplink §6).
 
+use oriel_soap::Level;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -50,6 +51,16 @@ impl Role {
             Self::Administrator => "Administrator",
             Self::Operator => "Operator",
             Self::User => "User",
+        }
+    }
+}
+
+impl From<Role> for Level {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Administrator => Self::Administrator,
+            Role::Operator => Self::Operator,
+            Role::User => Self::User,
         }
     }
 }

@@ -69,12 +69,7 @@ impl Lossy {
         let mut disks = Vec::new();
         for names in name_sets {
             let mut content_sets = vec![medium.inodes.clone()];
-            for (index, inode) in medium
-                .inodes
-                .iter()
-                .enumerate()
-                .filter(|(_, inode)| inode.seen != inode.durable)
-            {
+            for (index, inode) in medium.inodes.iter().enumerate().filter(|(_, inode)| inode.seen != inode.durable) {
                 let half = inode.seen.len() / 2;
                 let torn = [&inode.seen[..half], &vec![0; inode.seen.len() - half]].concat();
                 content_sets = content_sets
@@ -89,22 +84,14 @@ impl Lossy {
                         ]
                         .map(|content| {
                             let mut set = set.clone();
-                            set[index] = Inode {
-                                seen: content.clone(),
-                                durable: content,
-                            };
+                            set[index] = Inode { seen: content.clone(), durable: content };
                             set
                         })
                     })
                     .collect();
             }
             for inodes in content_sets {
-                let medium = Medium {
-                    inodes,
-                    names: names.clone(),
-                    durable_names: names.clone(),
-                    ..Medium::default()
-                };
+                let medium = Medium { inodes, names: names.clone(), durable_names: names.clone(), ..Medium::default() };
                 disks.push(Self(Arc::new(Mutex::new(medium))));
             }
         }
@@ -211,18 +198,11 @@ fn after_a_power_cut_at_any_step_the_state_is_the_one_before_or_after_the_call()
         set(&store, 1).unwrap();
         disk.with(|medium| (medium.left, medium.power_cut) = (Some(cut_at), true));
         let answered = set(&store, 2).is_ok();
-        assert_eq!(
-            answered,
-            cut_at == steps,
-            "an answer means durable: cut at step {cut_at}"
-        );
+        assert_eq!(answered, cut_at == steps, "an answer means durable: cut at step {cut_at}");
         for survivor in disk.after_power_cut() {
             let after = open(&survivor).unwrap().state();
             assert!(*after == state(1) || *after == state(2), "cut at step {cut_at}");
-            assert!(
-                !answered || *after == state(2),
-                "an answered change was lost: cut at step {cut_at}"
-            );
+            assert!(!answered || *after == state(2), "an answered change was lost: cut at step {cut_at}");
             seen[after.uplinks.len() - 1] += 1;
             // What survived can be worked with.
             set(&open(&survivor).unwrap(), 3).unwrap();
@@ -257,17 +237,9 @@ fn a_full_disk_at_any_step_changes_nothing() {
             "full at step {full_at}"
         );
         assert_eq!(*store.state(), state(1), "memory: full at step {full_at}");
-        assert_eq!(
-            *open(&disk).unwrap().state(),
-            state(1),
-            "read back: full at step {full_at}"
-        );
+        assert_eq!(*open(&disk).unwrap().state(), state(1), "read back: full at step {full_at}");
         for survivor in disk.after_power_cut() {
-            assert_eq!(
-                *open(&survivor).unwrap().state(),
-                state(1),
-                "power cut after full at step {full_at}"
-            );
+            assert_eq!(*open(&survivor).unwrap().state(), state(1), "power cut after full at step {full_at}");
         }
         set(&store, 2).unwrap();
         assert_eq!(*open(&disk).unwrap().state(), state(2), "space came back");
@@ -343,14 +315,8 @@ fn the_document_is_its_owners_alone_and_no_spare_file_stays() {
         set(&store, round % 5).unwrap();
     }
     assert_eq!(*open().state(), state(199 % 5));
-    let names: Vec<_> = std::fs::read_dir(folder.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name())
-        .collect();
+    let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, [DOCUMENT]);
-    let mode = std::fs::metadata(folder.path().join(DOCUMENT))
-        .unwrap()
-        .permissions()
-        .mode();
+    let mode = std::fs::metadata(folder.path().join(DOCUMENT)).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }

@@ -1,0 +1,35 @@
+//! The device service (Core chapter 8), cut along its sections.
+
+mod capabilities;
+mod clock;
+mod network;
+mod security;
+mod system;
+
+use super::{Call, Service};
+use oriel_onvif::ns;
+use oriel_soap::Router;
+use oriel_soap::xml::Any;
+
+pub(super) const SERVICE: Service = Service {
+    namespace: ns::TDS,
+    path: "/onvif/device_service",
+    version: capabilities::VERSION,
+    capabilities: |_| Any::of(ns::TDS, "Capabilities", &capabilities::of_this_service()),
+};
+
+pub(super) fn bind(router: Router<Call>) -> Router<Call> {
+    let router = router
+        .on(capabilities::get_wsdl_url)
+        .on(capabilities::get_services)
+        .on(capabilities::get_service_capabilities)
+        .on(capabilities::get_capabilities);
+    let router = router.on(network::get_hostname).on(network::get_network_interfaces);
+    let router = router.on(system::get_device_information).on(system::get_system_date_and_time).on(system::get_scopes);
+    router
+        .on(security::get_users)
+        .on(security::create_users)
+        .on(security::delete_users)
+        .on(security::set_user)
+        .on(security::get_endpoint_reference)
+}

@@ -1,0 +1,83 @@
+//! The deeds of each service. A service is a module with a `bind` for its handlers and a row in [`SERVICES`]; both lists are here, so that
+//! a build without a service leaves out two lines.
+
+pub(crate) mod device_mgmt;
+pub(crate) mod uplink;
+
+use crate::config::Information;
+use crate::door::Base;
+use crate::keystore::KeyStore;
+use crate::store::{ChangeError, State, Store};
+use crate::supervisor::Reports;
+use oriel_soap::xml::{Any, Ns};
+use oriel_soap::{Caller, Fault, HasCaller, Router};
+use std::sync::Arc;
+
+/// What the handlers work with.
+pub(crate) struct Shared {
+    pub(crate) store: Store,
+    pub(crate) keys: Arc<KeyStore>,
+    pub(crate) reports: Reports,
+    pub(crate) information: Information,
+    pub(crate) call_out: crate::config::CallOut,
+    pub(crate) max_uplinks: usize,
+}
+
+/// What a handler is given beside the request.
+#[derive(Clone)]
+pub(crate) struct Call {
+    /// Who asks.
+    pub(crate) caller: Caller,
+    /// What addresses in the reply begin with.
+    pub(crate) base: Base,
+    /// The device.
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl HasCaller for Call {
+    fn caller(&self) -> &Caller {
+        &self.caller
+    }
+}
+
+impl Call {
+    /// Changes what the device remembers; returns once that is durable.
+    pub(crate) async fn change<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut State) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        self.shared.store.change(change).await.map_err(|error| match error {
+            ChangeError::Refused(fault) => fault,
+            ChangeError::NotStored(error) => {
+                tracing::error!(%error, "a change cannot be stored");
+                // Core §5.8.2.4: no internals in replies; which kind of failure it is helps whoever has to act.
+                let kind = if error.kind() == std::io::ErrorKind::StorageFull {
+                    "the storage is full"
+                } else {
+                    "the storage failed"
+                };
+                Fault::action(format!("{kind}; nothing was changed"))
+            }
+        })
+    }
+}
+
+/// A service as GetServices and GetCapabilities tell it.
+pub(crate) struct Service {
+    pub(crate) namespace: Ns,
+    /// Where it is asked.
+    pub(crate) path: &'static str,
+    /// The edition of the specification that it follows.
+    pub(crate) version: (i32, i32),
+    /// What its GetServiceCapabilities answers, as GetServices shows it.
+    pub(crate) capabilities: fn(&Shared) -> Any,
+}
+
+/// The services, the device service first.
+pub(crate) static SERVICES: &[Service] = &[device_mgmt::SERVICE, uplink::SERVICE];
+
+/// All handlers of all services.
+pub(crate) fn router() -> Router<Call> {
+    let router = Router::new(oriel_onvif::tables());
+    uplink::bind(device_mgmt::bind(router))
+}

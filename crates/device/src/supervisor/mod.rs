@@ -1,0 +1,264 @@
+//! Keeps the uplinks that run equal to the uplinks that are wanted (Uplink §5.2).
+//!
+//! ```text
+//!   SetUplink, DeleteUplink ─► store ─watch─► compare(wanted, running) ─► start │ replace │ set rights │ drain
+//!                                                                            every uplink dials, waits and redials by itself
+//! ```
+//! A handler only writes to the store, so a `SetUplink` through the uplink that it changes gets its answer: the old tunnel is drained,
+//! and draining ends after the answers that are on their way. Start-up is the same comparison with nothing running.
+
+mod compare;
+
+use crate::config::CallOut;
+use crate::keystore::KeyStore;
+use crate::store::{State, UplinkEntry};
+use compare::{Step, compare};
+use http::{Request, Response};
+use oriel_soap::{Level, Levels};
+use oriel_trust::{Validation, client_config};
+use oriel_uplink::device::{self, AddressPolicy, Credentials, Status, Uplink, UplinkConfig};
+use oriel_uplink::{Body, RemoteAddress};
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{oneshot, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use uuid::Uuid;
+
+/// How long the answers that are on their way have before a drained tunnel is closed.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// What came through an uplink: which one, and what it may do at this moment.
+#[derive(Clone)]
+pub(crate) struct Tunnel {
+    /// The uplink's `RemoteAddress`.
+    pub(crate) address: Arc<str>,
+    rights: watch::Receiver<Levels>,
+}
+
+impl Tunnel {
+    /// What a request that arrives now may do.
+    pub(crate) fn levels(&self) -> Levels {
+        *self.rights.borrow()
+    }
+}
+
+/// Serves a request that came through a tunnel.
+pub(crate) type Serve =
+    Arc<dyn Fn(Tunnel, Request<Body>) -> Pin<Box<dyn Future<Output = Response<Body>> + Send>> + Send + Sync>;
+
+/// What the supervisor dials with.
+pub(crate) struct Means {
+    /// The device's name: no two devices wait alike (Uplink §5.2).
+    pub(crate) uuid: Uuid,
+    pub(crate) keys: Arc<KeyStore>,
+    pub(crate) call_out: CallOut,
+    pub(crate) insecure: bool,
+    pub(crate) serve: Serve,
+}
+
+/// How an uplink does, for GetUplinks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Report {
+    /// `Offline`, `Connecting` or `Connected`.
+    pub(crate) status: device::State,
+    /// Why not, naming the layer that failed.
+    pub(crate) error: Option<String>,
+}
+
+/// How every uplink does; shared with the services.
+#[derive(Clone, Default)]
+pub(crate) struct Reports(Arc<Mutex<Vec<(String, Source)>>>);
+
+enum Source {
+    Live(watch::Receiver<Status>),
+    /// It cannot even be dialled.
+    Unusable(String),
+}
+
+impl Reports {
+    /// How the uplink of an address does; nothing runs for it yet when there is no report.
+    pub(crate) fn of(&self, address: &str) -> Option<Report> {
+        let reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, source) = reports.iter().find(|(key, _)| key == address)?;
+        Some(match source {
+            Source::Unusable(error) => Report { status: device::State::Offline, error: Some(error.clone()) },
+            Source::Live(status) => {
+                let status = status.borrow();
+                Report { status: status.state, error: status.error.clone() }
+            }
+        })
+    }
+}
+
+impl fmt::Debug for Reports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reports")
+    }
+}
+
+/// The running supervisor. Dropping it ends every uplink at once.
+pub(crate) struct Supervisor {
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<()>,
+}
+
+impl Supervisor {
+    /// Starts what the store wants, and follows it from then on.
+    pub(crate) fn start(wanted: watch::Receiver<Arc<State>>, means: Means, reports: Reports) -> Self {
+        let (stop, stopped) = oneshot::channel();
+        let driver = Driver { means, reports, running: Vec::new(), draining: JoinSet::new() };
+        Self { stop: Some(stop), task: tokio::spawn(driver.run(wanted, stopped)) }
+    }
+
+    /// Drains every uplink, and returns when all are closed.
+    pub(crate) async fn stop(mut self) {
+        drop(self.stop.take());
+        // An error means that the task is already gone.
+        let _ = (&mut self.task).await;
+    }
+}
+
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Running {
+    entry: UplinkEntry,
+    rights: watch::Sender<Levels>,
+    /// None when it cannot even be dialled; the report says why.
+    uplink: Option<Uplink>,
+}
+
+struct Driver {
+    means: Means,
+    reports: Reports,
+    running: Vec<Running>,
+    draining: JoinSet<()>,
+}
+
+impl Driver {
+    async fn run(mut self, mut wanted: watch::Receiver<Arc<State>>, mut stopped: oneshot::Receiver<()>) {
+        loop {
+            let state = wanted.borrow_and_update().clone();
+            for step in compare(&state.uplinks, self.running.iter().map(|running| &running.entry)) {
+                self.take(step);
+            }
+            tokio::select! {
+                changed = wanted.changed() => if changed.is_err() { break },
+                _ = &mut stopped => break,
+                Some(_) = self.draining.join_next() => {}
+            }
+        }
+        for running in std::mem::take(&mut self.running) {
+            self.drain(running);
+        }
+        while self.draining.join_next().await.is_some() {}
+    }
+
+    fn take(&mut self, step: Step) {
+        match step {
+            Step::Start(entry) => self.start(entry),
+            Step::Replace(entry) => {
+                // The new tunnel is dialled while the old one finishes its answers; what still comes in there has the new rights.
+                let old = self.remove(&entry);
+                if let Some(old) = old {
+                    old.rights.send_replace(levels(&entry.user_level));
+                    self.drain(old);
+                }
+                self.start(entry);
+            }
+            Step::Drain(entry) => {
+                if let Some(old) = self.remove(&entry) {
+                    // What was let in is answered; what comes now has no rights left.
+                    old.rights.send_replace(Levels::ANONYMOUS);
+                    self.drain(old);
+                }
+            }
+            Step::SetRights(entry) => {
+                if let Some(running) =
+                    self.running.iter_mut().find(|running| running.entry.is_at(&entry.remote_address))
+                {
+                    running.rights.send_replace(levels(&entry.user_level));
+                    running.entry = entry;
+                }
+            }
+        }
+    }
+
+    fn start(&mut self, entry: UplinkEntry) {
+        let (rights, current) = watch::channel(levels(&entry.user_level));
+        let uplink = dial_plan(&self.means, &entry).map(|config| {
+            let (serve, tunnel) = (
+                Arc::clone(&self.means.serve),
+                Tunnel { address: entry.remote_address.as_str().into(), rights: current },
+            );
+            Uplink::start(config, move |request| serve(tunnel.clone(), request))
+        });
+        let source = match &uplink {
+            Ok(uplink) => Source::Live(uplink.status()),
+            Err(error) => Source::Unusable(error.clone()),
+        };
+        self.set_report(&entry.remote_address, Some(source));
+        self.running.push(Running { entry, rights, uplink: uplink.ok() });
+    }
+
+    fn remove(&mut self, entry: &UplinkEntry) -> Option<Running> {
+        let index = self.running.iter().position(|running| running.entry.is_at(&entry.remote_address))?;
+        let running = self.running.swap_remove(index);
+        self.set_report(&running.entry.remote_address, None);
+        Some(running)
+    }
+
+    fn drain(&mut self, running: Running) {
+        if let Some(uplink) = running.uplink {
+            self.draining.spawn(uplink.drain(DRAIN));
+        }
+    }
+
+    fn set_report(&self, address: &str, source: Option<Source>) {
+        let mut reports = self.reports.0.lock().unwrap_or_else(PoisonError::into_inner);
+        reports.retain(|(key, _)| key != address);
+        reports.extend(source.map(|source| (address.to_owned(), source)));
+    }
+}
+
+/// The rights of a list that was checked when it was set; a name that is no level any more gives none.
+fn levels(names: &[String]) -> Levels {
+    names.iter().filter_map(|name| name.parse::<Level>().ok()).collect()
+}
+
+/// With what an uplink is dialled, or the sentence for its `Error`.
+fn dial_plan(means: &Means, entry: &UplinkEntry) -> Result<UplinkConfig, String> {
+    let address: RemoteAddress = entry.remote_address.parse().map_err(|error| format!("address: {error}"))?;
+    let identity = entry.certificate_id.as_deref().map(|id| {
+        means
+            .keys
+            .certificate(id)
+            .ok_or_else(|| format!("certificate: none is stored under the CertificateID \"{id}\" any more"))
+    });
+    let validation =
+        match entry.cert_path_validation_policy_id.as_deref() {
+            Some(id) => Validation::Policy(means.keys.policy(id).cloned().ok_or_else(|| {
+                format!("policy: none is stored under the CertPathValidationPolicyID \"{id}\" any more")
+            })?),
+            None if means.insecure => Validation::Insecure,
+            None => Validation::SystemRoots,
+        };
+    let tls = client_config(&validation, identity.transpose()?).map_err(|error| format!("TLS: {error}"))?;
+    let seed = [means.uuid.as_bytes(), entry.remote_address.as_bytes()].concat();
+    let mut config = UplinkConfig::new(address, Credentials { tls: Arc::new(tls), token: None }, device::seed(&seed));
+    let (call_out, by_uplink) = (means.call_out.clone(), entry.by_uplink);
+    config.policy = AddressPolicy::new(move |address| call_out.check(address, by_uplink).is_ok());
+    Ok(config)
+}
+
+/// A tunnel with the rights of a user.
+#[cfg(test)]
+pub(crate) fn tunnel_for_tests() -> Tunnel {
+    let (_, rights) = watch::channel(Level::User.into());
+    Tunnel { address: "https://cloud.example/".into(), rights }
+}
