@@ -1,6 +1,7 @@
 """Installs the other people's programs that the scenarios run, versions pinned, each once: apt packages, Python venvs, npm packages."""
 
 import hashlib
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -52,7 +53,10 @@ def stamped(folder, wanted, build):
 
 
 def apt():
-    missing = sorted({package for command, package in APT.items() if not shutil.which(command, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")})
+    path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+    missing = sorted({package for command, package in APT.items() if not shutil.which(command, path=path)})
+    if importlib.util.find_spec("ensurepip") is None:
+        missing.append("python3-venv")
     if missing:
         print(f"installing by apt: {' '.join(missing)}", flush=True)
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
@@ -72,6 +76,7 @@ def npm(folder):
 
 def everything():
     CACHE.mkdir(parents=True, exist_ok=True)
+    apt()
     failures = []
 
     def work(job, *arguments):
@@ -80,9 +85,9 @@ def everything():
         except (SystemExit, OSError) as error:
             failures.append(str(error))
 
-    jobs = [threading.Thread(target=work, args=(apt,))]
-    jobs += [threading.Thread(target=work, args=(stamped, CACHE / name, wanted, lambda f, w=wanted: venv(f, w))) for name, wanted in VENVS.items()]
-    jobs.append(threading.Thread(target=work, args=(stamped, CACHE / "node", NPM, npm)))
+    wanted = [(name, packages, lambda folder, p=packages: venv(folder, p)) for name, packages in VENVS.items()]
+    wanted.append(("node", NPM, npm))
+    jobs = [threading.Thread(target=work, args=(stamped, CACHE / name, packages, build)) for name, packages, build in wanted]
     for job in jobs:
         job.start()
     for job in jobs:
