@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from urllib.parse import quote
 
 import install
@@ -51,7 +52,14 @@ os.set_inheritable(3, True)
 os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
 os.execv(sys.argv[2], sys.argv[2:])
 """
+# The one network that the scenarios live in besides loopback.
+NETWORKS = ["127.0.0.0/8", "10.99.0.0/16"]
 LOGS = {"RUST_LOG": os.environ.get("RUST_LOG", "info")}
+
+
+def same(one, other):
+    """The same tunnel, seen at two times."""
+    return abs(one["born"] - other["born"]) < 1.0
 
 
 class Demo:
@@ -134,7 +142,9 @@ class Cloud:
         return self.api("GET", f"/devices/{quote(id)}")
 
     def tunnels(self, id):
-        return self.device(id).get("tunnels") or []
+        """With `form` in lower case, and `born` on the runner's clock: what tells a tunnel from its successor."""
+        now, found = time.monotonic(), self.device(id)["tunnels"]
+        return [{**tunnel, "form": tunnel["form"].lower(), "born": now - tunnel["since_ms"] / 1000} for tunnel in found]
 
     def revoke(self, id):
         return self.api("POST", f"/devices/{quote(id)}/revoke")
@@ -161,7 +171,8 @@ class Device:
     def __init__(self, scene, name="oriel-device", *, listen="127.0.0.1:0", cert="device-oriel", netns=None, **settings):
         self.scene, self.name, self.netns = scene, name, netns
         self.pem = CERTS / f"{cert}.pem"
-        top = {"listen": listen, "data": scene.folder / f"{name}-data", **settings}
+        top = {"listen": [listen], "data": scene.folder / f"{name}-data", **settings}
+        top |= {"allow_private_addresses": NETWORKS, "allow_private_addresses_by_uplink": NETWORKS}
         tables = [
             ("[[certificate]]", {"id": self.CERTIFICATE, "chain": self.pem, "key": CERTS / f"{cert}.key"}),
             ("[[policy]]", {"id": self.POLICY, "anchors": CERTS / "ca.pem"}),

@@ -10,7 +10,8 @@ import oriel
 from harness import CERTS, Failure, check, scenario
 from soap import TDS
 
-LARGE = 300_000
+# Below the device's default bound on a request.
+LARGE = 200_000
 
 
 def fingerprint(pem):
@@ -136,7 +137,7 @@ def their_cloud(scene, language, form):
     check(answer["status"] >= 400 and "UnknownAction" in answer["body"], f"an unknown operation: {answer['status']} {answer['body'][:300]}")
     large = f"<!--{'x' * LARGE}--><tds:GetHostname/>"
     answer = cloud.ask("call", operation="tds:GetHostname", body=large)
-    check(answer["status"] in (200, 413), f"a request of {LARGE} bytes: {answer['status']}")
+    check(answer["status"] == 200, f"a request of {LARGE} bytes: {answer['status']}")
     # GOAWAY: a second tunnel at once, the first closes when its streams are done.
     begun, mark = time.monotonic(), cloud.mark()
     cloud.send("goaway", tunnel=up["tunnel"])
@@ -237,7 +238,7 @@ def eight(scene):
         time.sleep(0.2)
     scene.number("calls", asked)
     scene.number("slowest_pair_ms", round(slowest * 1000))
-    check(cloud.online(id)[0]["since"] == tunnel["since"] and len(python.all("connected")) == 1, "a good tunnel was replaced")
+    check(oriel.same(cloud.online(id)[0], tunnel) and len(python.all("connected")) == 1, "a good tunnel was replaced")
     found = device.uplinks()
     scene.number("errors", {name: found[liar.address].get("Error", "") for name, liar in lies.items()})
     for name, liar in lies.items():
