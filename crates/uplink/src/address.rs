@@ -91,11 +91,7 @@ impl RemoteAddress {
 
     /// Host and, unless it is 443, port: what `Host` carries.
     pub fn authority(&self) -> String {
-        if self.port == 443 {
-            self.host.to_string()
-        } else {
-            format!("{}:{}", self.host, self.port)
-        }
+        if self.port == 443 { self.host.to_string() } else { format!("{}:{}", self.host, self.port) }
     }
 }
 
@@ -124,13 +120,7 @@ impl FromStr for RemoteAddress {
             target.push_str(query);
         }
         let port = url.port_or_known_default().unwrap_or(443);
-        Ok(Self {
-            text: text.trim().to_owned(),
-            form,
-            host,
-            port,
-            target,
-        })
+        Ok(Self { text: text.trim().to_owned(), form, host, port, target })
     }
 }
 
@@ -146,52 +136,22 @@ mod tests {
 
     fn parsed(text: &str) -> (Form, String, u16, String, String) {
         let a: RemoteAddress = text.parse().unwrap();
-        (
-            a.form(),
-            a.host().to_string(),
-            a.port(),
-            a.target().to_owned(),
-            a.authority(),
-        )
+        (a.form(), a.host().to_string(), a.port(), a.target().to_owned(), a.authority())
     }
 
     #[test]
     fn the_scheme_decides_the_form_and_an_empty_path_is_a_slash() {
         let got = parsed("https://cloud.example");
-        assert_eq!(
-            got,
-            (
-                Form::Native,
-                "cloud.example".into(),
-                443,
-                "/".into(),
-                "cloud.example".into()
-            )
-        );
+        assert_eq!(got, (Form::Native, "cloud.example".into(), 443, "/".into(), "cloud.example".into()));
         let got = parsed("wss://cloud.example:8443/up?x=1&y=%20#frag");
-        let want = (
-            Form::WebSocket,
-            "cloud.example".into(),
-            8443,
-            "/up?x=1&y=%20".into(),
-            "cloud.example:8443".into(),
-        );
+        let want = (Form::WebSocket, "cloud.example".into(), 8443, "/up?x=1&y=%20".into(), "cloud.example:8443".into());
         assert_eq!(got, want);
     }
 
     #[test]
     fn address_literals_keep_their_brackets_in_the_authority() {
         let got = parsed("https://[2001:db8::1]:444/a");
-        assert_eq!(
-            got,
-            (
-                Form::Native,
-                "[2001:db8::1]".into(),
-                444,
-                "/a".into(),
-                "[2001:db8::1]:444".into()
-            )
-        );
+        assert_eq!(got, (Form::Native, "[2001:db8::1]".into(), 444, "/a".into(), "[2001:db8::1]:444".into()));
         assert_eq!(parsed("wss://192.0.2.7").1, "192.0.2.7");
     }
 

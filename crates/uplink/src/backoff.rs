@@ -43,21 +43,13 @@ pub struct Backoff {
 
 /// A seed from what identifies the device and the uplink, so that no two cameras climb alike (FNV-1a).
 pub fn seed(identity: &[u8]) -> u64 {
-    identity.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
-    })
+    identity.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
 }
 
 impl Backoff {
     /// A ladder whose first rung, 2 to 4 s, is the device's own.
     pub fn new(seed: u64) -> Self {
-        let mut ladder = Self {
-            base: Duration::ZERO,
-            rung: 0,
-            refused: 0,
-            refreshed: false,
-            random: seed,
-        };
+        let mut ladder = Self { base: Duration::ZERO, rung: 0, refused: 0, refreshed: false, random: seed };
         ladder.base = Duration::from_millis(2000 + ladder.next_random() % 2000);
         ladder
     }
@@ -66,10 +58,7 @@ impl Backoff {
     pub fn next(&mut self, failure: Failure) -> Next {
         if failure == Failure::TokenRefused && !self.refreshed {
             self.refreshed = true;
-            return Next {
-                wait: Duration::ZERO,
-                refresh: true,
-            };
+            return Next { wait: Duration::ZERO, refresh: true };
         }
         let refresh = failure == Failure::TokenRefused;
         let ladder = (self.base * 2u32.saturating_pow(self.rung.min(8))).min(CAP);
@@ -86,10 +75,7 @@ impl Backoff {
                 self.jittered((CAP * 2u32.saturating_pow(self.refused.min(8) - 1)).min(LONGEST))
             }
         };
-        Next {
-            wait: wait.min(LONGEST + LONGEST / 10),
-            refresh,
-        }
+        Next { wait: wait.min(LONGEST + LONGEST / 10), refresh }
     }
 
     /// A tunnel stood for `lived`: a stable one starts the ladder anew, a short one does not.
@@ -127,9 +113,7 @@ mod tests {
     use super::*;
 
     fn waits(ladder: &mut Backoff, n: usize) -> Vec<f64> {
-        (0..n)
-            .map(|_| ladder.next(Failure::Transient).wait.as_secs_f64())
-            .collect()
+        (0..n).map(|_| ladder.next(Failure::Transient).wait.as_secs_f64()).collect()
     }
 
     #[test]
@@ -165,13 +149,7 @@ mod tests {
     #[test]
     fn a_refused_token_is_fetched_again_once_at_once_then_by_the_ladder() {
         let mut ladder = Backoff::new(7);
-        assert_eq!(
-            ladder.next(Failure::TokenRefused),
-            Next {
-                wait: Duration::ZERO,
-                refresh: true
-            }
-        );
+        assert_eq!(ladder.next(Failure::TokenRefused), Next { wait: Duration::ZERO, refresh: true });
         let second = ladder.next(Failure::TokenRefused);
         assert!(second.refresh && second.wait > Duration::from_secs(1));
         let third = ladder.next(Failure::TokenRefused);
@@ -196,9 +174,6 @@ mod tests {
     fn only_a_forbidden_device_waits_longer_than_the_cap() {
         let mut ladder = Backoff::new(3);
         let got: Vec<_> = (0..6).map(|_| ladder.next(Failure::Forbidden).wait).collect();
-        assert!(
-            got[0] <= CAP && got[1] > CAP && got[5] <= LONGEST && got[5] > LONGEST * 8 / 10,
-            "{got:?}"
-        );
+        assert!(got[0] <= CAP && got[1] > CAP && got[5] <= LONGEST && got[5] > LONGEST * 8 / 10, "{got:?}");
     }
 }

@@ -125,9 +125,9 @@ impl Reader {
             GOAWAY => self.hide_goaway,
             // `h2` closes a connection after 100 empty frames in its whole life; some cameras send many.
             DATA => self.empty_data(),
-            PING if self.head[4] & ACK != 0 => payload
-                .first_chunk::<8>()
-                .is_some_and(|p| u64::from_be_bytes(*p) & OUR_PING_MASK == OUR_PING),
+            PING if self.head[4] & ACK != 0 => {
+                payload.first_chunk::<8>().is_some_and(|p| u64::from_be_bytes(*p) & OUR_PING_MASK == OUR_PING)
+            }
             _ => false,
         }
     }
@@ -195,12 +195,7 @@ impl Writer {
     /// A writer at the start of a connection.
     pub fn new(side: Side) -> Self {
         let skip = if side == Side::Client { PREFACE.len() as u32 } else { 0 };
-        Self {
-            skip,
-            head: [0; HEAD],
-            have: 0,
-            in_block: false,
-        }
+        Self { skip, head: [0; HEAD], have: 0, in_block: false }
     }
 
     /// Whether the last byte written ended a frame, and no header block is open (RFC 9113 §4.3).
@@ -277,12 +272,7 @@ pub struct Bucket {
 impl Bucket {
     /// Frames a second and at once.
     pub fn new(rate: u32, burst: u32) -> Self {
-        Self {
-            rate,
-            burst,
-            level: burst,
-            at_ms: 0,
-        }
+        Self { rate, burst, level: burst, at_ms: 0 }
     }
 
     /// What was written gives credit, up to a thousand times the rate.
@@ -315,17 +305,7 @@ mod tests {
     use super::*;
 
     fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
-        let mut out = vec![
-            0,
-            (payload.len() >> 8) as u8,
-            payload.len() as u8,
-            kind,
-            flags,
-            0,
-            0,
-            0,
-            1,
-        ];
+        let mut out = vec![0, (payload.len() >> 8) as u8, payload.len() as u8, kind, flags, 0, 0, 0, 1];
         out.extend_from_slice(payload);
         out
     }
@@ -362,15 +342,7 @@ mod tests {
             let mut bytes = whole.clone();
             let (a, b) = bytes.split_at_mut(cut);
             let tally = sum(reader.pass(a), reader.pass(b));
-            let want = Tally {
-                control: 4,
-                resets: 1,
-                data: 1,
-                headers: 1,
-                settings: 1,
-                goaway: Some(0),
-                pong: None,
-            };
+            let want = Tally { control: 4, resets: 1, data: 1, headers: 1, settings: 1, goaway: Some(0), pong: None };
             assert_eq!(tally, want, "cut at {cut}");
             assert_eq!(bytes[at], HIDDEN);
             bytes[at] = GOAWAY;

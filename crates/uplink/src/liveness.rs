@@ -60,10 +60,7 @@ pub struct Liveness {
 impl Liveness {
     /// A watch that starts with the tunnel.
     pub fn new(bounds: Bounds) -> Self {
-        Self {
-            bounds,
-            last_ping: Duration::ZERO,
-        }
+        Self { bounds, last_ping: Duration::ZERO }
     }
 
     /// Looks at the stream at `now`.
@@ -100,20 +97,11 @@ mod tests {
     const S: fn(u64) -> Duration = Duration::from_secs;
 
     fn watch() -> Liveness {
-        Liveness::new(Bounds {
-            ping_after: S(10),
-            silence: S(30),
-            write_stall: S(20),
-            first_settings: S(10),
-        })
+        Liveness::new(Bounds { ping_after: S(10), silence: S(30), write_stall: S(20), first_settings: S(10) })
     }
 
     fn read_at(last_read: Duration) -> View {
-        View {
-            last_read,
-            blocked_since: None,
-            settings: true,
-        }
+        View { last_read, blocked_since: None, settings: true }
     }
 
     #[test]
@@ -125,10 +113,7 @@ mod tests {
         assert_eq!(watch.check(S(110), view), Check::Until(S(120)));
         assert_eq!(watch.check(S(120), view), Check::Ping);
         assert_eq!(watch.check(S(120), view), Check::Until(S(130)));
-        assert_eq!(
-            watch.check(S(130) - Duration::from_millis(1), view),
-            Check::Until(S(130))
-        );
+        assert_eq!(watch.check(S(130) - Duration::from_millis(1), view), Check::Until(S(130)));
         assert_eq!(watch.check(S(130), view), Check::Dead(Dead::Silent));
     }
 
@@ -144,16 +129,10 @@ mod tests {
     #[test]
     fn a_stuck_write_and_missing_settings_have_their_own_deadline() {
         let mut watch = watch();
-        let stuck = View {
-            blocked_since: Some(S(45)),
-            ..read_at(S(60))
-        };
+        let stuck = View { blocked_since: Some(S(45)), ..read_at(S(60)) };
         assert_eq!(watch.check(S(64), stuck), Check::Until(S(65)));
         assert_eq!(watch.check(S(65), stuck), Check::Dead(Dead::WriteStalled));
-        let new = View {
-            settings: false,
-            ..read_at(S(9))
-        };
+        let new = View { settings: false, ..read_at(S(9)) };
         assert_eq!(watch.check(S(9), new), Check::Until(S(10)));
         assert_eq!(watch.check(S(10), new), Check::Dead(Dead::NoSettings));
     }

@@ -159,10 +159,7 @@ impl Machine {
                 self.attempts = self.attempts.saturating_add(1);
                 let id = self.next_id;
                 self.next_id += 1;
-                Output::Dial {
-                    id,
-                    refresh: std::mem::take(&mut self.refresh),
-                }
+                Output::Dial { id, refresh: std::mem::take(&mut self.refresh) }
             }
             Attempt::At(at) => Output::WaitUntil(at),
             Attempt::None if self.stopped && self.standing.is_empty() => Output::Done,

@@ -49,21 +49,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketBytes<IO> {
     /// Wraps a connection whose upgrade is done.
     pub async fn new(io: IO, role: Role) -> Self {
         let socket = WebSocketStream::from_raw_socket(io, role, Some(config())).await;
-        Self {
-            socket,
-            message: Bytes::new(),
-            refusing: None,
-            close_sent: false,
-        }
+        Self { socket, message: Bytes::new(), refusing: None, close_sent: false }
     }
 
     /// Says why no more is read (RFC 6455 §7.4.1: 1003, data of a type that cannot be accepted), then fails.
     fn poll_refusal(&mut self, cx: &mut Context<'_>, why: &'static str) -> Poll<io::Result<()>> {
         if !self.close_sent {
-            let frame = CloseFrame {
-                code: CloseCode::Unsupported,
-                reason: why.into(),
-            };
+            let frame = CloseFrame { code: CloseCode::Unsupported, reason: why.into() };
             if ready!(Pin::new(&mut self.socket).poll_ready(cx)).is_ok() {
                 // Failing to say it changes nothing: the connection ends anyway.
                 let _ = Pin::new(&mut self.socket).start_send(Message::Close(Some(frame)));
@@ -76,19 +68,15 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketBytes<IO> {
 
     fn poll_send(&mut self, cx: &mut Context<'_>, message: Bytes) -> Poll<io::Result<usize>> {
         let n = message.len();
-        Poll::Ready(
-            Pin::new(&mut self.socket)
-                .start_send(Message::Binary(message))
-                .map(|()| n)
-                .map_err(to_io),
+        Poll::Ready(Pin::new(&mut self.socket).start_send(Message::Binary(message)).map(|()| n).map_err(to_io)).map(
+            |sent| {
+                // Sends on; whether all of it leaves now does not matter, `poll_ready` waits for it next time.
+                if sent.is_ok() {
+                    let _ = Pin::new(&mut self.socket).poll_ready(cx);
+                }
+                sent
+            },
         )
-        .map(|sent| {
-            // Sends on; whether all of it leaves now does not matter, `poll_ready` waits for it next time.
-            if sent.is_ok() {
-                let _ = Pin::new(&mut self.socket).poll_ready(cx);
-            }
-            sent
-        })
     }
 }
 

@@ -192,11 +192,7 @@ impl<IO> Wire<IO> {
         if tally.control > 0 || tally.headers > 0 || tally.goaway.is_some() || tally.pong.is_some() {
             self.meter.note(&tally, now);
             // On the cloud's side HEADERS are answers, and an answer's interim heads must not flood either.
-            let uninvited = if self.side == Side::Client {
-                tally.control + tally.headers
-            } else {
-                tally.control
-            };
+            let uninvited = if self.side == Side::Client { tally.control + tally.headers } else { tally.control };
             if self.side == Side::Server {
                 self.control.credit(tally.headers);
                 self.resets.credit(tally.headers);
@@ -217,21 +213,14 @@ impl<IO> Wire<IO> {
 
     fn credit(&mut self, tally: &Tally) {
         if tally.data > 0 || tally.headers > 0 {
-            self.control.credit(
-                tally
-                    .data
-                    .saturating_mul(4)
-                    .saturating_add(tally.headers.saturating_mul(8)),
-            );
+            self.control.credit(tally.data.saturating_mul(4).saturating_add(tally.headers.saturating_mul(8)));
             self.resets.credit(tally.headers);
         }
     }
 
     fn blocked(&self) {
         if self.meter.blocked_ms.load(Relaxed) == NOT_BLOCKED {
-            self.meter
-                .blocked_ms
-                .store(self.meter.now().as_millis() as u64, Relaxed);
+            self.meter.blocked_ms.store(self.meter.now().as_millis() as u64, Relaxed);
         }
     }
 
@@ -242,15 +231,13 @@ impl<IO> Wire<IO> {
         }
         let wanted = self.meter.wanted.fetch_and(MUTE, Relaxed);
         if wanted & SEND_PING != 0 {
-            self.ours
-                .extend_from_slice(&frames::ping(self.meter.now().as_micros() as u64));
+            self.ours.extend_from_slice(&frames::ping(self.meter.now().as_micros() as u64));
         }
         if wanted & SEND_GOAWAY != 0 {
             self.ours.extend_from_slice(&frames::goaway(0, "drain"));
         }
         if wanted & SEND_BYE != 0 {
-            self.ours
-                .extend_from_slice(&frames::goaway(self.meter.bye_code.load(Relaxed), "closed"));
+            self.ours.extend_from_slice(&frames::goaway(self.meter.bye_code.load(Relaxed), "closed"));
         }
     }
 }

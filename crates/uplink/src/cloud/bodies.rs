@@ -41,13 +41,7 @@ impl ResponseBody {
         pump: Option<PumpGuard>,
         length: Option<u64>,
     ) -> Self {
-        Self {
-            recv,
-            held: Some(Held { slot, shared, pump }),
-            seen: 0,
-            length,
-            data_done: false,
-        }
+        Self { recv, held: Some(Held { slot, shared, pump }), seen: 0, length, data_done: false }
     }
 
     fn took(&mut self, bytes: &Bytes) -> Result<(), h2::Error> {

@@ -18,10 +18,7 @@ struct Inner {
 impl Budget {
     /// A budget of `total` bytes.
     pub fn new(total: u64) -> Self {
-        Self(Arc::new(Inner {
-            total,
-            used: AtomicU64::new(0),
-        }))
+        Self(Arc::new(Inner { total, used: AtomicU64::new(0) }))
     }
 
     /// What is promised at present, in bytes.

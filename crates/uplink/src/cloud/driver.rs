@@ -39,14 +39,7 @@ impl std::fmt::Debug for Driver {
 pub(super) fn new<IO: Io>(connection: Connection<Wire<IO>, Bytes>, shared: Arc<Shared>) -> Driver {
     let liveness = Liveness::new(shared.gate.limits().liveness());
     let timer = sleep_until(shared.meter.start() + shared.gate.limits().ping_after);
-    Driver(Box::pin(Run {
-        ending: Ending(shared),
-        connection,
-        liveness,
-        timer,
-        settings: 0,
-        boosted: false,
-    }))
+    Driver(Box::pin(Run { ending: Ending(shared), connection, liveness, timer, settings: 0, boosted: false }))
 }
 
 pin_project! {
@@ -148,11 +141,7 @@ fn follow_windows<IO: Io>(connection: &mut Connection<Wire<IO>, Bytes>, boosted:
         return;
     }
     let limits = shared.gate.limits();
-    let window = if wanted {
-        limits.boosted_window
-    } else {
-        limits.stream_window
-    };
+    let window = if wanted { limits.boosted_window } else { limits.stream_window };
     // Refused while an earlier SETTINGS is not acknowledged; tried again at the next poll.
     if connection.set_initial_window_size(window).is_ok() {
         connection.set_target_window_size(limits.connection_window(window));
@@ -173,8 +162,5 @@ fn tick(liveness: &mut Liveness, shared: &Shared) -> Result<Instant, CloseReason
         }
         Check::Until(at) => meter.start() + at,
     };
-    Ok(shared
-        .gate
-        .rest_in()
-        .map_or(next, |rest| next.min(Instant::now() + rest)))
+    Ok(shared.gate.rest_in().map_or(next, |rest| next.min(Instant::now() + rest)))
 }

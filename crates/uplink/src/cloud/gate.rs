@@ -53,16 +53,8 @@ enum Full {
 
 impl Gate {
     pub(super) fn new(limits: Limits) -> Self {
-        let counts = Mutex::new(Counts {
-            peer_max: u32::MAX,
-            ..Counts::default()
-        });
-        Self {
-            limits,
-            counts,
-            soap_freed: Notify::new(),
-            bulk_freed: Notify::new(),
-        }
+        let counts = Mutex::new(Counts { peer_max: u32::MAX, ..Counts::default() });
+        Self { limits, counts, soap_freed: Notify::new(), bulk_freed: Notify::new() }
     }
 
     pub(super) fn limits(&self) -> &Limits {
@@ -82,11 +74,7 @@ impl Gate {
             Err(Full::Streams) => {}
         }
         let deadline = Instant::now() + self.limits.slot_wait;
-        let freed = if class == Class::Soap {
-            &self.soap_freed
-        } else {
-            &self.bulk_freed
-        };
+        let freed = if class == Class::Soap { &self.soap_freed } else { &self.bulk_freed };
         loop {
             let waiting = freed.notified();
             match self.try_enter(class) {
@@ -108,11 +96,7 @@ impl Gate {
         if counts.open >= max || (class == Class::Bulk && counts.bulk >= max - reserve) {
             return Err(Full::Streams);
         }
-        let window = if counts.boosted {
-            self.limits.boosted_window
-        } else {
-            self.limits.stream_window
-        };
+        let window = if counts.boosted { self.limits.boosted_window } else { self.limits.stream_window };
         let charged = u64::from(window);
         if !self.limits.budget.charge(charged) {
             return Err(Full::Memory);
@@ -123,11 +107,7 @@ impl Gate {
             counts.bulk += 1;
             counts.bulk_idle_since = None;
         }
-        Ok(Slot {
-            gate: Arc::clone(self),
-            class,
-            charged,
-        })
+        Ok(Slot { gate: Arc::clone(self), class, charged })
     }
 
     /// The device's own limit, from its SETTINGS.
@@ -224,12 +204,7 @@ mod tests {
     use crate::cloud::Budget;
 
     fn gate(max_streams: u32, soap_reserve: u32, budget: u64) -> Arc<Gate> {
-        let limits = Limits {
-            max_streams,
-            soap_reserve,
-            budget: Budget::new(budget),
-            ..Limits::default()
-        };
+        let limits = Limits { max_streams, soap_reserve, budget: Budget::new(budget), ..Limits::default() };
         Arc::new(Gate::new(limits))
     }
 
@@ -240,14 +215,8 @@ mod tests {
         for _ in 0..8 {
             bulk.push(gate.enter(Class::Bulk).await.unwrap());
         }
-        assert!(matches!(
-            gate.enter(Class::Bulk).await,
-            Err(RequestError::Busy("all streams are in use"))
-        ));
-        let soap = (
-            gate.enter(Class::Soap).await.unwrap(),
-            gate.enter(Class::Soap).await.unwrap(),
-        );
+        assert!(matches!(gate.enter(Class::Bulk).await, Err(RequestError::Busy("all streams are in use"))));
+        let soap = (gate.enter(Class::Soap).await.unwrap(), gate.enter(Class::Soap).await.unwrap());
         assert!(gate.enter(Class::Soap).await.is_err());
         drop(bulk.pop());
         drop(soap);
@@ -281,17 +250,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn every_open_stream_is_charged_and_an_empty_budget_means_busy() {
         let gate = gate(10, 0, 3 * 64 * 1024);
-        let slots = [
-            gate.enter(Class::Bulk).await.unwrap(),
-            gate.enter(Class::Bulk).await.unwrap(),
-        ];
+        let slots = [gate.enter(Class::Bulk).await.unwrap(), gate.enter(Class::Bulk).await.unwrap()];
         assert!(!gate.boost(), "no room for larger windows");
         let third = gate.enter(Class::Soap).await.unwrap();
         let busy = gate.enter(Class::Soap).await;
-        assert!(matches!(
-            busy,
-            Err(RequestError::Busy("no memory is left for another stream"))
-        ));
+        assert!(matches!(busy, Err(RequestError::Busy("no memory is left for another stream"))));
         drop((slots, third));
         assert_eq!(gate.limits().budget.used(), 0);
     }

@@ -36,20 +36,12 @@ pub struct Refusal {
 impl Refusal {
     /// 401: no token, or one that does not hold.
     pub fn unauthorized(text: impl Into<String>) -> Self {
-        Self {
-            status: StatusCode::UNAUTHORIZED,
-            text: text.into(),
-            retry_after: None,
-        }
+        Self { status: StatusCode::UNAUTHORIZED, text: text.into(), retry_after: None }
     }
 
     /// 403: known, but not wanted.
     pub fn forbidden(text: impl Into<String>) -> Self {
-        Self {
-            status: StatusCode::FORBIDDEN,
-            text: text.into(),
-            retry_after: None,
-        }
+        Self { status: StatusCode::FORBIDDEN, text: text.into(), retry_after: None }
     }
 
     /// 503: later.
@@ -117,9 +109,7 @@ impl<IO: Io> Incoming<IO> {
             self.io.write_all(&answer).await?;
             self.io.shutdown().await
         };
-        timeout(Duration::from_secs(5), send)
-            .await
-            .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+        timeout(Duration::from_secs(5), send).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
     }
 
     /// Answers 101 and starts HTTP/2. Spawn the [`Driver`] as a task of its own: nothing moves without it.
@@ -142,9 +132,7 @@ impl<IO: Io> Incoming<IO> {
                 Form::WebSocket => tunnel::start(WebSocketBytes::new(io, Role::Server).await, form, limits).await,
             }
         };
-        timeout(limits.first_settings, Box::pin(start))
-            .await
-            .map_err(|_| AcceptError::Slow)?
+        timeout(limits.first_settings, Box::pin(start)).await.map_err(|_| AcceptError::Slow)?
     }
 }
 
@@ -154,7 +142,5 @@ impl<IO: Io> Incoming<IO> {
 /// When the preface does not leave in time.
 pub async fn over<IO: Io>(io: IO, limits: &Limits) -> Result<(Tunnel, Driver), AcceptError> {
     let start = tunnel::start(io, Form::Native, limits);
-    timeout(limits.first_settings, start)
-        .await
-        .map_err(|_| AcceptError::Slow)?
+    timeout(limits.first_settings, start).await.map_err(|_| AcceptError::Slow)?
 }

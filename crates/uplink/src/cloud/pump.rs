@@ -67,13 +67,7 @@ pub(super) fn take_ready(body: &mut Body, max: usize, cx: &mut Context<'_>) -> R
 pub(super) fn spawn(body: Body, first: Bytes, stream: SendStream<Bytes>, slot: Arc<Slot>) -> PumpGuard {
     let task = tokio::spawn(async move {
         let _slot = slot;
-        Pump {
-            body,
-            stream,
-            chunk: first,
-            body_done: false,
-        }
-        .await;
+        Pump { body, stream, chunk: first, body_done: false }.await;
     });
     PumpGuard(Some(task.abort_handle()))
 }

@@ -124,9 +124,6 @@ pub enum RequestError {
 impl RequestError {
     /// Whether the device certainly has not begun to process the request: it may be sent on another tunnel.
     pub fn unprocessed(&self) -> bool {
-        matches!(
-            self,
-            Self::GoingAway | Self::Busy(_) | Self::Reset { refused: true, .. }
-        )
+        matches!(self, Self::GoingAway | Self::Busy(_) | Self::Reset { refused: true, .. })
     }
 }

@@ -36,9 +36,7 @@ impl Tunnel {
         let ready = if body.is_end_stream() {
             Ready::Whole(Bytes::new())
         } else {
-            poll_fn(|cx| Poll::Ready(pump::take_ready(&mut body, AT_ONCE, cx)))
-                .await
-                .map_err(RequestError::Body)?
+            poll_fn(|cx| Poll::Ready(pump::take_ready(&mut body, AT_ONCE, cx))).await.map_err(RequestError::Body)?
         };
         let empty = matches!(&ready, Ready::Whole(bytes) if bytes.is_empty());
         let (answer, mut stream) = self.open(Request::from_parts(parts, ()), empty)?;
@@ -93,11 +91,7 @@ impl Tunnel {
         if let Some(reason) = self.shared.reason.get() {
             return Err(RequestError::Closed(reason.clone()));
         }
-        if self.is_going_away() {
-            Err(RequestError::GoingAway)
-        } else {
-            Ok(())
-        }
+        if self.is_going_away() { Err(RequestError::GoingAway) } else { Ok(()) }
     }
 
     /// Waits until the device's SETTINGS have come; the tunnel's own deadline bounds the wait.
@@ -114,21 +108,18 @@ impl Tunnel {
 
     fn open(&self, request: Request<()>, end: bool) -> Result<(ResponseFuture, h2::SendStream<Bytes>), RequestError> {
         // A clone has no stream of its own pending, so it is ready without being asked.
-        self.send
-            .clone()
-            .send_request(request, end)
-            .map_err(|error| match error.reason() {
-                _ if error.is_reset() || error.is_go_away() || error.is_io() => self.failed(&error),
-                _ => {
-                    let text = error.to_string();
-                    if text.contains("stream ID overflowed") {
-                        // Every number was used: the device dials anew.
-                        self.close(CloseReason::Local(text));
-                        return RequestError::GoingAway;
-                    }
-                    RequestError::Invalid(text)
+        self.send.clone().send_request(request, end).map_err(|error| match error.reason() {
+            _ if error.is_reset() || error.is_go_away() || error.is_io() => self.failed(&error),
+            _ => {
+                let text = error.to_string();
+                if text.contains("stream ID overflowed") {
+                    // Every number was used: the device dials anew.
+                    self.close(CloseReason::Local(text));
+                    return RequestError::GoingAway;
                 }
-            })
+                RequestError::Invalid(text)
+            }
+        })
     }
 
     async fn answer(
@@ -161,10 +152,7 @@ fn failed(shared: &Shared, error: &h2::Error) -> RequestError {
     }
     if error.is_reset() {
         let refused = error.reason() == Some(h2::Reason::REFUSED_STREAM);
-        return RequestError::Reset {
-            text: error.to_string(),
-            refused,
-        };
+        return RequestError::Reset { text: error.to_string(), refused };
     }
     // The device named a last stream, and ours is beyond it (RFC 9113 §6.8): it was not begun.
     if error.is_go_away() && error.is_remote() && error.reason() == Some(h2::Reason::NO_ERROR) {
@@ -179,11 +167,7 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
 
 /// `h2` wants HTTP/1.1 on a request without scheme and authority; it then leaves `:authority` out.
 fn set_version(version: &mut Version, uri: &Uri) {
-    *version = if uri.authority().is_none() {
-        Version::HTTP_11
-    } else {
-        Version::HTTP_2
-    };
+    *version = if uri.authority().is_none() { Version::HTTP_11 } else { Version::HTTP_2 };
 }
 
 /// RFC 8441 §4 wants scheme and authority on an extended CONNECT.
@@ -191,10 +175,7 @@ fn absolute(uri: &Uri, headers: &HeaderMap) -> Result<Uri, RequestError> {
     if uri.authority().is_some() {
         return Ok(uri.clone());
     }
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok())
-        .unwrap_or("device");
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("device");
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     Uri::builder()
         .scheme("http")

@@ -31,11 +31,7 @@ pub struct SniffLimits {
 
 impl Default for SniffLimits {
     fn default() -> Self {
-        Self {
-            head_bytes: upgrade::MAX_HEAD,
-            head_time: Duration::from_secs(5),
-            first_byte: Duration::from_secs(10),
-        }
+        Self { head_bytes: upgrade::MAX_HEAD, head_time: Duration::from_secs(5), first_byte: Duration::from_secs(10) }
     }
 }
 
@@ -72,9 +68,7 @@ pub enum SniffError {
 /// See [`SniffError`]; the connection is over then.
 pub async fn sniff<IO: Io>(mut io: IO, limits: &SniffLimits) -> Result<Sniffed<IO>, SniffError> {
     let mut bytes = BytesMut::with_capacity(1024);
-    let read = timeout(limits.first_byte, io.read_buf(&mut bytes))
-        .await
-        .map_err(|_| SniffError::Silent)??;
+    let read = timeout(limits.first_byte, io.read_buf(&mut bytes)).await.map_err(|_| SniffError::Silent)??;
     if read == 0 {
         return Err(SniffError::Closed);
     }
@@ -95,14 +89,7 @@ pub async fn sniff<IO: Io>(mut io: IO, limits: &SniffLimits) -> Result<Sniffed<I
             Ok(Ok(_)) => {}
             Ok(Err(error)) => return Err(error.into()),
             Err(_) if names_a_token(&bytes) => {
-                return Err(refuse(
-                    io,
-                    HeadError {
-                        status: 408,
-                        text: "the head took too long",
-                    },
-                )
-                .await);
+                return Err(refuse(io, HeadError { status: 408, text: "the head took too long" }).await);
             }
             // A slow ordinary client is the HTTP server's business; it has a deadline of its own.
             Err(_) => return Ok(Sniffed::Other(Rewound::new(io, bytes.freeze()))),

@@ -30,15 +30,7 @@ pub struct TunnelStream {
 
 impl TunnelStream {
     pub(super) fn new(send: SendStream<Bytes>, recv: RecvStream, slot: Arc<Slot>, shared: Arc<Shared>) -> Self {
-        Self {
-            send,
-            recv,
-            rest: Bytes::new(),
-            shut: false,
-            slot,
-            shared,
-            seen: 0,
-        }
+        Self { send, recv, rest: Bytes::new(), shut: false, slot, shared, seen: 0 }
     }
 
     /// What comes from the device as an ordinary body: for a CONNECT that was refused with a text.
@@ -104,10 +96,7 @@ impl AsyncWrite for TunnelStream {
             };
         }
         let n = stream.send.capacity().min(buf.len());
-        stream
-            .send
-            .send_data(Bytes::copy_from_slice(&buf[..n]), false)
-            .map_err(to_io)?;
+        stream.send.send_data(Bytes::copy_from_slice(&buf[..n]), false).map_err(to_io)?;
         Poll::Ready(Ok(n))
     }
 

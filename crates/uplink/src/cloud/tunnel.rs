@@ -71,10 +71,8 @@ pub struct Stats {
 pub(super) async fn start<IO: Io>(io: IO, form: Form, limits: &Limits) -> Result<(Tunnel, Driver), AcceptError> {
     let meter = Arc::new(Meter::new());
     let wire = Wire::new(io, Side::Client, limits.rates(), Arc::clone(&meter));
-    let (send, connection) = builder(limits)
-        .handshake(wire)
-        .await
-        .map_err(|error| AcceptError::Http2(error.to_string()))?;
+    let (send, connection) =
+        builder(limits).handshake(wire).await.map_err(|error| AcceptError::Http2(error.to_string()))?;
     let shared = Arc::new(Shared {
         id: NEXT_ID.fetch_add(1, Relaxed),
         form,
@@ -121,10 +119,7 @@ impl Shared {
     }
 
     pub(super) fn close(&self, reason: CloseReason) {
-        self.close_asked
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert(reason);
+        self.close_asked.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
         self.driver.wake();
     }
 
@@ -216,9 +211,6 @@ impl Tunnel {
 
 impl std::fmt::Debug for Tunnel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tunnel")
-            .field("id", &self.shared.id)
-            .field("form", &self.shared.form)
-            .finish_non_exhaustive()
+        f.debug_struct("Tunnel").field("id", &self.shared.id).field("form", &self.shared.form).finish_non_exhaustive()
     }
 }

@@ -16,9 +16,7 @@ pub struct Credentials {
 
 impl std::fmt::Debug for Credentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Credentials")
-            .field("token", &self.token)
-            .finish_non_exhaustive()
+        f.debug_struct("Credentials").field("token", &self.token).finish_non_exhaustive()
     }
 }
 

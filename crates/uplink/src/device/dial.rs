@@ -27,13 +27,7 @@ pub struct Timeouts {
 impl Default for Timeouts {
     fn default() -> Self {
         let ten = Duration::from_secs(10);
-        Self {
-            name: ten,
-            tcp: Duration::from_secs(5),
-            tls: ten,
-            upgrade: ten,
-            credentials: Duration::from_secs(20),
-        }
+        Self { name: ten, tcp: Duration::from_secs(5), tls: ten, upgrade: ten, credentials: Duration::from_secs(20) }
     }
 }
 
@@ -82,13 +76,7 @@ pub struct Dial {
 impl Dial {
     /// A dial without a token, to any address, with the default deadlines.
     pub fn new(address: RemoteAddress, tls: Arc<rustls::ClientConfig>) -> Self {
-        Self {
-            address,
-            tls,
-            token: None,
-            policy: AddressPolicy::any(),
-            timeouts: Timeouts::default(),
-        }
+        Self { address, tls, token: None, policy: AddressPolicy::any(), timeouts: Timeouts::default() }
     }
 }
 
@@ -99,20 +87,14 @@ impl Dial {
 pub async fn dial(dial: &Dial) -> Result<Link, DialError> {
     let tcp = Box::pin(name::connect(&dial.address, &dial.policy, &dial.timeouts)).await?;
     let tls = Box::pin(handshake(dial, tcp)).await?;
-    Box::pin(dial_over(
-        tls,
-        &dial.address,
-        dial.token.as_ref(),
-        dial.timeouts.upgrade,
-    ))
-    .await
+    Box::pin(dial_over(tls, &dial.address, dial.token.as_ref(), dial.timeouts.upgrade)).await
 }
 
 async fn handshake(dial: &Dial, tcp: TcpStream) -> Result<TlsStream<TcpStream>, DialError> {
     let name = match dial.address.host() {
-        Host::Name(name) => ServerName::try_from(name.clone()).map_err(|error| DialError::Tls {
-            text: error.to_string(),
-        })?,
+        Host::Name(name) => {
+            ServerName::try_from(name.clone()).map_err(|error| DialError::Tls { text: error.to_string() })?
+        }
         Host::Ip(ip) => ServerName::IpAddress((*ip).into()),
     };
     let mut config = (*dial.tls).clone();
@@ -121,10 +103,7 @@ async fn handshake(dial: &Dial, tcp: TcpStream) -> Result<TlsStream<TcpStream>, 
     let after = dial.timeouts.tls;
     timeout(after, connect)
         .await
-        .map_err(|_| DialError::Timeout {
-            layer: Layer::Tls,
-            after,
-        })?
+        .map_err(|_| DialError::Timeout { layer: Layer::Tls, after })?
         .map_err(|error| tls_error(&error))
 }
 
@@ -134,14 +113,10 @@ fn tls_error(error: &io::Error) -> DialError {
     let text = match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(rustls::Error::InvalidCertificate(verdict)) => match verdict {
             Expired | ExpiredContext { .. } => {
-                return DialError::Clock {
-                    text: "the cloud's certificate has expired".into(),
-                };
+                return DialError::Clock { text: "the cloud's certificate has expired".into() };
             }
             NotValidYet | NotValidYetContext { .. } => {
-                return DialError::Clock {
-                    text: "the cloud's certificate is not valid yet".into(),
-                };
+                return DialError::Clock { text: "the cloud's certificate is not valid yet".into() };
             }
             CertificateError::NotValidForName | NotValidForNameContext { .. } => {
                 "the cloud's certificate is for another name".into()
@@ -151,9 +126,7 @@ fn tls_error(error: &io::Error) -> DialError {
             other => format!("the cloud's certificate was refused: {other}"),
         },
         Some(rustls::Error::AlertReceived(alert)) => {
-            return DialError::CertificateRefused {
-                alert: format!("{alert:?}"),
-            };
+            return DialError::CertificateRefused { alert: format!("{alert:?}") };
         }
         Some(other) => format!("the handshake failed: {other}"),
         None if error.kind() == io::ErrorKind::UnexpectedEof => "the other side hung up during the handshake".into(),

@@ -165,17 +165,9 @@ impl DialError {
     /// What the ladder has to know.
     pub fn failure(&self) -> Failure {
         match self {
-            Self::Refused {
-                status: 401,
-                with_token: true,
-                ..
-            } => Failure::TokenRefused,
+            Self::Refused { status: 401, with_token: true, .. } => Failure::TokenRefused,
             Self::Refused { status: 403, .. } => Failure::Forbidden,
-            Self::Refused {
-                status: 429 | 503,
-                retry_after: Some(after),
-                ..
-            } => Failure::RetryAfter(*after),
+            Self::Refused { status: 429 | 503, retry_after: Some(after), .. } => Failure::RetryAfter(*after),
             _ => Failure::Transient,
         }
     }

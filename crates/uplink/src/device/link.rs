@@ -67,11 +67,7 @@ impl fmt::Display for Closed {
         match self {
             Self::Peer => f.write_str("the cloud closed the tunnel"),
             Self::PeerError(code) => {
-                write!(
-                    f,
-                    "the cloud closed the tunnel: {}",
-                    h2::Reason::from(*code).description()
-                )
+                write!(f, "the cloud closed the tunnel: {}", h2::Reason::from(*code).description())
             }
             Self::Silent => f.write_str("nothing came from the cloud within the read deadline"),
             Self::WriteStalled => f.write_str("the cloud takes no more bytes"),
@@ -96,10 +92,7 @@ impl From<Dead> for Closed {
 
 impl Link {
     pub(super) fn new(io: impl Io) -> Self {
-        Self {
-            io: Box::new(io),
-            meter: Arc::new(Meter::new()),
-        }
+        Self { io: Box::new(io), meter: Arc::new(Meter::new()) }
     }
 
     pub(super) fn meter(&self) -> &Arc<Meter> {
@@ -148,11 +141,7 @@ impl Link {
 }
 
 fn into_body(incoming: Incoming) -> Body {
-    if hyper::body::Body::is_end_stream(&incoming) {
-        body::empty()
-    } else {
-        body::boxed(incoming)
-    }
+    if hyper::body::Body::is_end_stream(&incoming) { body::empty() } else { body::boxed(incoming) }
 }
 
 fn builder(limits: &Limits) -> http2::Builder<TokioExecutor> {

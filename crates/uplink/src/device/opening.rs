@@ -40,10 +40,9 @@ pub async fn dial_over<IO: Io>(
 ) -> Result<Link, DialError> {
     let deadline = Instant::now() + time;
     let exchange = exchange(&mut io, address, token, deadline);
-    let early = timeout_at(deadline, exchange).await.map_err(|_| DialError::Timeout {
-        layer: Layer::Upgrade,
-        after: time,
-    })??;
+    let early = timeout_at(deadline, exchange)
+        .await
+        .map_err(|_| DialError::Timeout { layer: Layer::Upgrade, after: time })??;
     let io = Rewound::new(io, early);
     Ok(match address.form() {
         Form::Native => Link::new(io),
@@ -58,7 +57,7 @@ async fn exchange<IO: Io>(
     token: Option<&AccessToken>,
     deadline: Instant,
 ) -> Result<Bytes, DialError> {
-    let key = websocket_key();
+    let key = if address.form() == Form::WebSocket { websocket_key() } else { String::new() };
     let head = request::write(address, token, &key);
     // A cloud that refuses our certificate may already have closed; its alert is then what is read.
     let sent = async {
@@ -79,9 +78,7 @@ async fn exchange<IO: Io>(
             _ => return Err(refused(io, answer, bytes, token.is_some(), deadline).await),
         }
     }
-    Err(DialError::UpgradeBroken {
-        text: "too many interim answers".into(),
-    })
+    Err(DialError::UpgradeBroken { text: "too many interim answers".into() })
 }
 
 async fn read_head<IO: Io>(
@@ -110,15 +107,9 @@ async fn read_head<IO: Io>(
 /// With TLS 1.3 a refused certificate shows as an alert on the first read after the handshake.
 fn broken(error: &io::Error) -> DialError {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        Some(rustls::Error::AlertReceived(alert)) => DialError::CertificateRefused {
-            alert: format!("{alert:?}"),
-        },
-        Some(other) => DialError::Tls {
-            text: other.to_string(),
-        },
-        None => DialError::UpgradeBroken {
-            text: error.to_string(),
-        },
+        Some(rustls::Error::AlertReceived(alert)) => DialError::CertificateRefused { alert: format!("{alert:?}") },
+        Some(other) => DialError::Tls { text: other.to_string() },
+        None => DialError::UpgradeBroken { text: error.to_string() },
     }
 }
 
@@ -146,8 +137,6 @@ async fn refused<IO: Io>(
 fn websocket_key() -> String {
     let mut key = [0; 16];
     // The key only tells answers apart (RFC 6455 §4.1); one that is not random is still a key.
-    let _ = rustls::crypto::aws_lc_rs::default_provider()
-        .secure_random
-        .fill(&mut key);
+    let _ = rustls::crypto::aws_lc_rs::default_provider().secure_random.fill(&mut key);
     STANDARD.encode(key)
 }

@@ -22,8 +22,7 @@ impl Stop {
 
     /// No new streams; those in flight may finish within `within`.
     pub fn drain(&self, within: Duration) {
-        self.0
-            .send_modify(|asked| *asked = Some(asked.map_or(within, |before| before.min(within))));
+        self.0.send_modify(|asked| *asked = Some(asked.map_or(within, |before| before.min(within))));
     }
 
     /// Ends the tunnel at once.

@@ -60,9 +60,7 @@ impl UplinkConfig {
 
 impl std::fmt::Debug for UplinkConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("UplinkConfig")
-            .field("address", &self.address)
-            .finish_non_exhaustive()
+        f.debug_struct("UplinkConfig").field("address", &self.address).finish_non_exhaustive()
     }
 }
 
@@ -73,23 +71,12 @@ struct TlsDialler {
 impl Connect for TlsDialler {
     fn connect(&self, refresh: bool) -> BoxFuture<'_, Result<Link, DialError>> {
         Box::pin(async move {
-            let UplinkConfig {
-                address,
-                credentials,
-                policy,
-                timeouts,
-                ..
-            } = &self.config;
+            let UplinkConfig { address, credentials, policy, timeouts, .. } = &self.config;
             let after = timeouts.credentials;
             let credentials = timeout(after, credentials.credentials(refresh))
                 .await
-                .map_err(|_| DialError::Timeout {
-                    layer: Layer::Token,
-                    after,
-                })?
-                .map_err(|error| DialError::Credentials {
-                    text: error.to_string(),
-                })?;
+                .map_err(|_| DialError::Timeout { layer: Layer::Token, after })?
+                .map_err(|error| DialError::Credentials { text: error.to_string() })?;
             let attempt = Dial {
                 address: address.clone(),
                 tls: credentials.tls,

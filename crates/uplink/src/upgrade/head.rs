@@ -28,11 +28,7 @@ pub(crate) fn split(bytes: &[u8]) -> Result<Option<Split<'_>>, Malformed> {
     // Obsolete text in a field's value may be any byte; none that we read holds one.
     let text = std::str::from_utf8(&bytes[..used]).map_err(|_| Malformed("a byte that is not text"))?;
     let (start, fields) = text.split_once('\n').ok_or(Malformed("no line"))?;
-    Ok(Some(Split {
-        start: start.strip_suffix('\r').unwrap_or(start),
-        fields,
-        used,
-    }))
+    Ok(Some(Split { start: start.strip_suffix('\r').unwrap_or(start), fields, used }))
 }
 
 /// The number of bytes up to and with the blank line. Bare line feeds count as line ends (RFC 9112 §2.2).
@@ -90,8 +86,7 @@ impl Fields {
 
     /// Whether any of a field's comma lists holds `word`, in any case.
     pub fn lists(&self, name: &str, word: &str) -> bool {
-        self.all(name)
-            .any(|list| list.split(',').any(|w| w.trim().eq_ignore_ascii_case(word)))
+        self.all(name).any(|list| list.split(',').any(|w| w.trim().eq_ignore_ascii_case(word)))
     }
 }
 
@@ -122,14 +117,7 @@ mod tests {
 
     #[test]
     fn what_could_smuggle_is_refused() {
-        for bad in [
-            "a b: c\r\n",
-            " folded: x\r\n",
-            "nocolon\r\n",
-            ": x\r\n",
-            "a: b\rc\r\n",
-            "a: \u{1}\r\n",
-        ] {
+        for bad in ["a b: c\r\n", " folded: x\r\n", "nocolon\r\n", ": x\r\n", "a: b\rc\r\n", "a: \u{1}\r\n"] {
             assert!(Fields::parse(bad).is_err(), "{bad:?}");
         }
         assert!(Fields::parse(&"a: b\r\n".repeat(101)).is_err());

@@ -105,11 +105,9 @@ pub fn parse_within(bytes: &[u8], max_head: usize) -> Judged {
 
 /// Whether a head that cannot be read, or has not come whole, already asks for an uplink.
 pub fn names_a_token(bytes: &[u8]) -> bool {
-    tokens::TABLE.iter().any(|row| {
-        bytes
-            .windows(row.name.len())
-            .any(|part| part.eq_ignore_ascii_case(row.name.as_bytes()))
-    })
+    tokens::TABLE
+        .iter()
+        .any(|row| bytes.windows(row.name.len()).any(|part| part.eq_ignore_ascii_case(row.name.as_bytes())))
 }
 
 fn judge(start: &str, fields: &Fields, used: usize) -> Judged {
@@ -143,10 +141,7 @@ fn read(
     };
     // A published device sends `http/1.1`.
     if !version.eq_ignore_ascii_case("HTTP/1.1") {
-        return Err(HeadError {
-            status: 505,
-            text: "an upgrade needs HTTP/1.1",
-        });
+        return Err(HeadError { status: 505, text: "an upgrade needs HTTP/1.1" });
     }
     if !fields.lists("connection", "upgrade") {
         return Err(bad("Upgrade without Connection: Upgrade"));
@@ -157,10 +152,7 @@ fn read(
     let websocket_key = match form {
         Form::Native => None,
         Form::WebSocket if fields.get("sec-websocket-version") != Some("13") => {
-            return Err(HeadError {
-                status: 426,
-                text: "only WebSocket version 13 is spoken",
-            });
+            return Err(HeadError { status: 426, text: "only WebSocket version 13 is spoken" });
         }
         Form::WebSocket => Some(websocket_key(fields).ok_or(bad("Sec-WebSocket-Key is missing or malformed"))?),
     };
@@ -176,14 +168,7 @@ fn read(
         (Some(_), Some(_)) => return Err(bad("the access token is sent by two methods at once")),
         (header, query) => header.or(query),
     };
-    Ok(UpgradeRequest {
-        form,
-        protocol,
-        target,
-        host,
-        token,
-        websocket_key,
-    })
+    Ok(UpgradeRequest { form, protocol, target, host, token, websocket_key })
 }
 
 fn websocket_key(fields: &Fields) -> Option<String> {
@@ -196,18 +181,12 @@ fn bearer(fields: &Fields) -> Result<Option<AccessToken>, HeadError> {
     let mut values = fields.all("authorization");
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
-        return Err(HeadError {
-            status: 400,
-            text: "more than one Authorization",
-        });
+        return Err(HeadError { status: 400, text: "more than one Authorization" });
     }
     match value.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
-            AccessToken::new(token.trim()).map(Some).map_err(|_| HeadError {
-                status: 400,
-                text: "the bearer token is malformed",
-            })
-        }
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => AccessToken::new(token.trim())
+            .map(Some)
+            .map_err(|_| HeadError { status: 400, text: "the bearer token is malformed" }),
         // Another scheme is no access token; the cloud decides by the client certificate then.
         _ => Ok(None),
     }
@@ -226,25 +205,12 @@ fn take_query_token(target: &str) -> Result<(String, Option<AccessToken>), HeadE
             kept.push(pair);
             continue;
         }
-        let value = percent_decode_str(value)
-            .decode_utf8()
-            .ok()
-            .and_then(|text| AccessToken::new(text).ok());
-        let value = value.ok_or(HeadError {
-            status: 400,
-            text: "the access token in the query is malformed",
-        })?;
+        let value = percent_decode_str(value).decode_utf8().ok().and_then(|text| AccessToken::new(text).ok());
+        let value = value.ok_or(HeadError { status: 400, text: "the access token in the query is malformed" })?;
         if token.replace(value).is_some() {
-            return Err(HeadError {
-                status: 400,
-                text: "more than one access_token in the query",
-            });
+            return Err(HeadError { status: 400, text: "more than one access_token in the query" });
         }
     }
-    let rest = if kept.is_empty() {
-        path.to_owned()
-    } else {
-        format!("{path}?{}", kept.join("&"))
-    };
+    let rest = if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) };
     Ok((rest, token))
 }

@@ -13,11 +13,8 @@ use crate::Form;
 
 /// The 101 of the native form. Nothing but these lines: published devices compare them.
 pub fn write_native(protocol: &UpgradeToken) -> Vec<u8> {
-    format!(
-        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: {}\r\n\r\n",
-        protocol.name
-    )
-    .into_bytes()
+    format!("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: {}\r\n\r\n", protocol.name)
+        .into_bytes()
 }
 
 /// The 101 of the WebSocket form (RFC 6455 §4.2.2), the subprotocol echoed.
@@ -43,10 +40,7 @@ pub fn write_refusal(status: http::StatusCode, text: &str, retry_after: Option<D
     }
     if let Some(after) = retry_after {
         // Rounded up: an early retry is refused again.
-        head.push_str(&format!(
-            "Retry-After: {}\r\n",
-            after.as_secs() + u64::from(after.subsec_nanos() > 0)
-        ));
+        head.push_str(&format!("Retry-After: {}\r\n", after.as_secs() + u64::from(after.subsec_nanos() > 0)));
     }
     head.push_str(&format!(
         "Content-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}",
@@ -100,11 +94,7 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Answer, usize)>, AnswerError> {
     }
     let window = &bytes[..bytes.len().min(MAX_HEAD)];
     let Some(head) = split(window)? else {
-        return if bytes.len() < MAX_HEAD {
-            Ok(None)
-        } else {
-            Err(AnswerError::TooLarge)
-        };
+        return if bytes.len() < MAX_HEAD { Ok(None) } else { Err(AnswerError::TooLarge) };
     };
     let mut words = head.start.splitn(3, ' ');
     let (Some(version), Some(code)) = (words.next(), words.next()) else {
@@ -115,13 +105,7 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Answer, usize)>, AnswerError> {
     let Some(status) = status.filter(|_| version.len() == 8) else {
         return Err(AnswerError::NotHttp);
     };
-    Ok(Some((
-        Answer {
-            status,
-            fields: Fields::parse(head.fields)?,
-        },
-        head.used,
-    )))
+    Ok(Some((Answer { status, fields: Fields::parse(head.fields)? }, head.used)))
 }
 
 impl Answer {
@@ -141,11 +125,7 @@ impl Answer {
         if self.fields.get("sec-websocket-accept") != Some(derive_accept_key(key.as_bytes()).as_str()) {
             return Err(AnswerError::WrongAccept);
         }
-        if !self
-            .fields
-            .get("sec-websocket-protocol")
-            .is_some_and(|p| p.eq_ignore_ascii_case(protocol.name))
-        {
+        if !self.fields.get("sec-websocket-protocol").is_some_and(|p| p.eq_ignore_ascii_case(protocol.name)) {
             return Err(AnswerError::NoSubprotocol);
         }
         match self.fields.get("sec-websocket-extensions") {

@@ -16,10 +16,7 @@ pub const TABLE: &[&UpgradeToken] = &[&H2C_REVERSE];
 
 /// The row whose name is in a comma list, compared without regard to case.
 pub fn find_in_list(list: &str) -> Option<&'static UpgradeToken> {
-    TABLE
-        .iter()
-        .copied()
-        .find(|row| list.split(',').any(|word| word.trim().eq_ignore_ascii_case(row.name)))
+    TABLE.iter().copied().find(|row| list.split(',').any(|word| word.trim().eq_ignore_ascii_case(row.name)))
 }
 
 #[cfg(test)]
