@@ -107,10 +107,7 @@ impl FromStr for Level {
     /// `Operator`, or the predefined role `onvif:Operator`.
     fn from_str(text: &str) -> Result<Self, UnknownLevel> {
         let name = text.strip_prefix("onvif:").unwrap_or(text);
-        Self::ALL
-            .into_iter()
-            .find(|level| level.name() == name)
-            .ok_or_else(|| UnknownLevel(text.to_owned()))
+        Self::ALL.into_iter().find(|level| level.name() == name).ok_or_else(|| UnknownLevel(text.to_owned()))
     }
 }
 
@@ -171,9 +168,7 @@ impl From<Level> for Levels {
 
 impl FromIterator<Level> for Levels {
     fn from_iter<I: IntoIterator<Item = Level>>(levels: I) -> Self {
-        levels
-            .into_iter()
-            .fold(Self::ANONYMOUS, |all, level| all.union(level.into()))
+        levels.into_iter().fold(Self::ANONYMOUS, |all, level| all.union(level.into()))
     }
 }
 
@@ -233,11 +228,7 @@ impl Caller {
     /// One who showed nothing.
     #[must_use]
     pub const fn anonymous(via: Via) -> Self {
-        Self {
-            levels: Levels::ANONYMOUS,
-            user: None,
-            via,
-        }
+        Self { levels: Levels::ANONYMOUS, user: None, via }
     }
 }
 

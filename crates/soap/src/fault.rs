@@ -20,13 +20,8 @@ pub enum Code {
 }
 
 impl Code {
-    const ALL: [Self; 5] = [
-        Self::VersionMismatch,
-        Self::MustUnderstand,
-        Self::DataEncodingUnknown,
-        Self::Sender,
-        Self::Receiver,
-    ];
+    const ALL: [Self; 5] =
+        [Self::VersionMismatch, Self::MustUnderstand, Self::DataEncodingUnknown, Self::Sender, Self::Receiver];
 
     /// The local name in SOAP's namespace.
     #[must_use]
@@ -111,19 +106,9 @@ generic_faults! {
 
 impl Fault {
     fn generic(code: Code, subcode: &[&'static str], reason: &str, text: &str) -> Self {
-        let reason = if text.is_empty() {
-            reason.to_owned()
-        } else {
-            format!("{reason}: {text}")
-        };
+        let reason = if text.is_empty() { reason.to_owned() } else { format!("{reason}: {text}") };
         let subcodes = subcode.iter().map(|local| QName::of(ns::TER, local)).collect();
-        Self {
-            code,
-            subcodes,
-            reason,
-            detail: Vec::new(),
-            not_understood: Vec::new(),
-        }
+        Self { code, subcodes, reason, detail: Vec::new(), not_understood: Vec::new() }
     }
 
     /// The same fault one level more specific, with a subcode of ONVIF's error namespace.
@@ -143,9 +128,7 @@ impl Fault {
     /// Whether one of the subcodes is this one of ONVIF's error namespace.
     #[must_use]
     pub fn is(&self, local: &str) -> bool {
-        self.subcodes
-            .iter()
-            .any(|subcode| subcode.namespace == ns::TER.uri && subcode.local == local)
+        self.subcodes.iter().any(|subcode| subcode.namespace == ns::TER.uri && subcode.local == local)
     }
 
     /// The HTTP status (SOAP 1.2 part 2, table 20): 400 where the sender is at fault, 500 otherwise, never 200.
@@ -219,9 +202,7 @@ impl XmlRead for Fault {
         let code = read::child(element, ns::ENV, "Code").ok_or_else(|| missing("Code"))?;
         let value = read::child(code, ns::ENV, "Value").ok_or_else(|| missing("Code/Value"))?;
         let name: QName = read::value(value).map_err(|error| error.inside("Code/Value"))?;
-        let known = Code::ALL
-            .into_iter()
-            .find(|code| name.namespace == ns::ENV.uri && code.name() == name.local);
+        let known = Code::ALL.into_iter().find(|code| name.namespace == ns::ENV.uri && code.name() == name.local);
         let mut subcodes = Vec::new();
         let mut next = read::child(code, ns::ENV, "Subcode");
         while let Some(subcode) = next {
@@ -232,16 +213,10 @@ impl XmlRead for Fault {
         let texts = read::child(element, ns::ENV, "Reason").map(|reason| read::elements(reason).collect::<Vec<_>>());
         let texts = texts.unwrap_or_default();
         let english = |text: &&Element<'_, '_>| {
-            text.attributes()
-                .any(|lang| lang.name() == "lang" && lang.value().starts_with("en"))
+            text.attributes().any(|lang| lang.name() == "lang" && lang.value().starts_with("en"))
         };
         let text = texts.iter().find(english).or_else(|| texts.first());
-        let reason = text
-            .map(|text| read::text(*text))
-            .transpose()?
-            .unwrap_or_default()
-            .trim()
-            .to_owned();
+        let reason = text.map(|text| read::text(*text)).transpose()?.unwrap_or_default().trim().to_owned();
         let detail = read::child(element, ns::ENV, "Detail");
         let detail = detail.map(|detail| read::elements(detail).map(Any::from_element).collect());
         Ok(Self {

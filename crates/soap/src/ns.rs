@@ -13,12 +13,8 @@ pub const WSA: Ns = Ns::new("wsa", "http://www.w3.org/2005/08/addressing");
 /// WS-Addressing as WS-Discovery uses it.
 pub const WSADIS: Ns = Ns::new("wsadis", "http://schemas.xmlsoap.org/ws/2004/08/addressing");
 /// WS-Security.
-pub const WSSE: Ns = Ns::new(
-    "wsse",
-    "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd",
-);
+pub const WSSE: Ns =
+    Ns::new("wsse", "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd");
 /// WS-Security utilities.
-pub const WSU: Ns = Ns::new(
-    "wsu",
-    "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd",
-);
+pub const WSU: Ns =
+    Ns::new("wsu", "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd");

@@ -40,11 +40,7 @@ impl Reply {
     }
 
     fn with_addressing(fault: Fault, addressing: Option<&Addressing>) -> Self {
-        Self {
-            status: fault.status(),
-            body: fault.to_envelope(addressing).into(),
-            fault: Some(fault),
-        }
+        Self { status: fault.status(), body: fault.to_envelope(addressing).into(), fault: Some(fault) }
     }
 }
 
@@ -72,9 +68,7 @@ pub struct Router<C> {
 
 impl<C> std::fmt::Debug for Router<C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Router")
-            .field("bound", &self.handlers.keys())
-            .finish_non_exhaustive()
+        f.debug_struct("Router").field("bound", &self.handlers.keys()).finish_non_exhaustive()
     }
 }
 
@@ -82,10 +76,7 @@ impl<C: HasCaller + Send + 'static> Router<C> {
     /// A router that knows the operations of these tables and offers none.
     #[must_use]
     pub fn new(tables: &[&'static Table]) -> Self {
-        Self {
-            tables: tables.to_vec(),
-            handlers: HashMap::new(),
-        }
+        Self { tables: tables.to_vec(), handlers: HashMap::new() }
     }
 
     /// Offers an operation.
@@ -103,9 +94,7 @@ impl<C: HasCaller + Send + 'static> Router<C> {
         assert!(known.is_some(), "{} is in none of the router's tables", O::NAME);
         let bound: Bound<C> = Box::new(move |envelope, call| {
             let answer = handler(call, envelope.request::<O>()?);
-            Ok(Box::pin(async move {
-                Ok(Box::new(ResponseOf::<O>(answer.await?)) as Box<dyn Written>)
-            }))
+            Ok(Box::pin(async move { Ok(Box::new(ResponseOf::<O>(answer.await?)) as Box<dyn Written>) }))
         });
         let twice = self.handlers.insert((O::SERVICE.uri, O::NAME), bound);
         assert!(twice.is_none(), "{} is offered twice", O::NAME);
@@ -146,11 +135,7 @@ impl<C: HasCaller + Send + 'static> Router<C> {
             match answer.await {
                 Ok(response) => {
                     let headers = addressing.answer(addressing.response_action(row.service, row.name));
-                    Reply {
-                        status: StatusCode::OK,
-                        body: response.write(row, headers).into(),
-                        fault: None,
-                    }
+                    Reply { status: StatusCode::OK, body: response.write(row, headers).into(), fault: None }
                 }
                 Err(fault) => faulty(fault),
             }
@@ -187,8 +172,5 @@ pub fn authorised(row: &Row, levels: Levels) -> Result<(), Fault> {
     if access::allowed(levels, row.access) {
         return Ok(());
     }
-    Err(Fault::not_authorized(format!(
-        "{} needs more than {levels}: its access class is {}",
-        row.name, row.access
-    )))
+    Err(Fault::not_authorized(format!("{} needs more than {levels}: its access class is {}", row.name, row.access)))
 }

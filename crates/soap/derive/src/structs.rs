@@ -36,19 +36,11 @@ impl Field {
     /// What is read: white space collapses in a `Token`.
     fn read_type(&self) -> TokenStream {
         let ty = &self.ty;
-        if self.token {
-            quote!(::oriel_soap::xml::Token)
-        } else {
-            quote!(#ty)
-        }
+        if self.token { quote!(::oriel_soap::xml::Token) } else { quote!(#ty) }
     }
 
     fn unwrap(&self) -> TokenStream {
-        if self.token {
-            quote!(.map(|token| token.0))
-        } else {
-            quote!()
-        }
+        if self.token { quote!(.map(|token| token.0)) } else { quote!() }
     }
 }
 
@@ -82,20 +74,14 @@ fn place(xml: &Xml) -> Option<Place> {
 
 fn fields(input: &DeriveInput, data: &DataStruct) -> Result<Vec<Field>> {
     if !input.generics.params.is_empty() {
-        return Err(syn::Error::new_spanned(
-            &input.generics,
-            "a wire struct has no parameters",
-        ));
+        return Err(syn::Error::new_spanned(&input.generics, "a wire struct has no parameters"));
     }
     let container = Xml::of(&input.attrs)?;
     let named = match &data.fields {
         Fields::Named(named) => named.named.iter().collect::<Vec<_>>(),
         Fields::Unit => Vec::new(),
         Fields::Unnamed(fields) => {
-            return Err(syn::Error::new_spanned(
-                fields,
-                "the fields of a wire struct have names",
-            ));
+            return Err(syn::Error::new_spanned(fields, "the fields of a wire struct have names"));
         }
     };
     named
@@ -110,17 +96,10 @@ fn fields(input: &DeriveInput, data: &DataStruct) -> Result<Vec<Field>> {
             let list = many == Many::List;
             let wants_list = matches!(place, Place::Any | Place::AnyAttribute);
             if place != Place::Element && list != wants_list {
-                return Err(syn::Error::new_spanned(
-                    &field.ty,
-                    "any and any_attr are Vec; for an xs:list use List<T>",
-                ));
+                return Err(syn::Error::new_spanned(&field.ty, "any and any_attr are Vec; for an xs:list use List<T>"));
             }
             // An attribute without a prefix is in no namespace, whatever its element is in.
-            let ns = if place == Place::Attribute {
-                xml.ns
-            } else {
-                xml.ns.or_else(|| container.ns.clone())
-            };
+            let ns = if place == Place::Attribute { xml.ns } else { xml.ns.or_else(|| container.ns.clone()) };
             if place == Place::Element && ns.is_none() {
                 return Err(syn::Error::new_spanned(
                     field,
@@ -145,31 +124,18 @@ pub(crate) fn read(input: &DeriveInput, data: &DataStruct) -> Result<TokenStream
     let name = &input.ident;
     let fields = fields(input, data)?;
     let slots = slots(&fields);
-    let arms = fields
-        .iter()
-        .filter(|field| field.place == Place::Element)
-        .map(|field| {
-            let (slot, name, ns) = (&field.slot, &field.name, &field.ns);
-            let function = if field.many == Many::List {
-                quote!(repeated)
-            } else {
-                quote!(single)
-            };
-            quote!(#name if namespace == #ns.uri => ::oriel_soap::xml::read::#function(&mut #slot, child)?,)
-        });
-    let known = fields
-        .iter()
-        .filter(|field| field.place == Place::Element)
-        .map(|field| &field.name);
+    let arms = fields.iter().filter(|field| field.place == Place::Element).map(|field| {
+        let (slot, name, ns) = (&field.slot, &field.name, &field.ns);
+        let function = if field.many == Many::List { quote!(repeated) } else { quote!(single) };
+        quote!(#name if namespace == #ns.uri => ::oriel_soap::xml::read::#function(&mut #slot, child)?,)
+    });
+    let known = fields.iter().filter(|field| field.place == Place::Element).map(|field| &field.name);
     let keep = fields.iter().find(|field| field.place == Place::Any).map(|field| {
         let slot = &field.slot;
         quote!(#slot.push(::oriel_soap::xml::Any::from_element(child));)
     });
-    let attributes = fields
-        .iter()
-        .filter(|field| field.place == Place::Attribute)
-        .map(attribute_key)
-        .collect::<Vec<_>>();
+    let attributes =
+        fields.iter().filter(|field| field.place == Place::Attribute).map(attribute_key).collect::<Vec<_>>();
     let values = fields.iter().map(|field| {
         let ident = &field.ident;
         let value = field_value(field, &attributes);
@@ -249,9 +215,8 @@ pub(crate) fn write(input: &DeriveInput, data: &DataStruct) -> Result<TokenStrea
     debug_assert!(matches!(input.data, Data::Struct(_)));
     let fields = fields(input, data)?;
     // A start tag is written before what it encloses.
-    let (first, then): (Vec<_>, Vec<_>) = fields
-        .iter()
-        .partition(|field| matches!(field.place, Place::Attribute | Place::AnyAttribute));
+    let (first, then): (Vec<_>, Vec<_>) =
+        fields.iter().partition(|field| matches!(field.place, Place::Attribute | Place::AnyAttribute));
     let steps = first.into_iter().chain(then).map(|field| {
         let (ident, name, ns) = (&field.ident, &field.name, &field.ns);
         match (field.place, field.many) {

@@ -77,11 +77,7 @@ pub(crate) fn write(input: &DeriveInput, data: &DataEnum) -> Result<TokenStream>
     let name = &input.ident;
     let arms = values(data)?.into_iter().map(|value| {
         let (ident, text) = (value.ident, value.text);
-        if value.other {
-            quote!(Self::#ident(kept) => kept.as_str(),)
-        } else {
-            quote!(Self::#ident => #text,)
-        }
+        if value.other { quote!(Self::#ident(kept) => kept.as_str(),) } else { quote!(Self::#ident => #text,) }
     });
     Ok(quote! {
         #[automatically_derived]

@@ -26,9 +26,7 @@ impl Algorithm {
     /// The algorithm of this name; none given is MD5.
     pub(super) fn of(name: Option<&str>) -> Option<Self> {
         let Some(name) = name else { return Some(Self::Md5) };
-        [Self::Md5, Self::Sha256]
-            .into_iter()
-            .find(|algorithm| algorithm.name().eq_ignore_ascii_case(name))
+        [Self::Md5, Self::Sha256].into_iter().find(|algorithm| algorithm.name().eq_ignore_ascii_case(name))
     }
 
     /// The hash of the parts with colons between, in hexadecimal.
@@ -42,12 +40,10 @@ impl Algorithm {
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// RFC 7616, §3.4.2.
@@ -83,10 +79,7 @@ pub(super) struct Scheme {
 
 impl Scheme {
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.parameters
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
+        self.parameters.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
     pub(super) fn is_digest(&self) -> bool {
@@ -95,11 +88,7 @@ impl Scheme {
 
     /// A parameter given twice lets two readers read differently.
     pub(super) fn is_ambiguous(&self) -> bool {
-        let mut names = self
-            .parameters
-            .iter()
-            .map(|(key, _)| key.to_ascii_lowercase())
-            .collect::<Vec<_>>();
+        let mut names = self.parameters.iter().map(|(key, _)| key.to_ascii_lowercase()).collect::<Vec<_>>();
         names.sort_unstable();
         names.windows(2).any(|pair| pair[0] == pair[1])
     }
@@ -125,10 +114,7 @@ pub(super) fn schemes(field: &str) -> Vec<Scheme> {
                 rest = after;
             }
             None => {
-                schemes.push(Scheme {
-                    name: token.to_owned(),
-                    parameters: Vec::new(),
-                });
+                schemes.push(Scheme { name: token.to_owned(), parameters: Vec::new() });
                 rest = after;
             }
         }

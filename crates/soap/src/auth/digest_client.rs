@@ -26,9 +26,7 @@ struct Challenge {
 
 impl fmt::Debug for DigestClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DigestClient")
-            .field("user", &self.user)
-            .finish_non_exhaustive()
+        f.debug_struct("DigestClient").field("user", &self.user).finish_non_exhaustive()
     }
 }
 
@@ -36,11 +34,7 @@ impl DigestClient {
     /// Credentials, no challenge yet.
     #[must_use]
     pub fn new(user: impl Into<String>, password: impl Into<String>) -> Self {
-        Self {
-            user: user.into(),
-            password: password.into(),
-            challenge: None,
-        }
+        Self { user: user.into(), password: password.into(), challenge: None }
     }
 
     /// Answers a 401: the value of `Authorization` for the same request. Of several challenges it takes the first that it can
@@ -52,23 +46,12 @@ impl DigestClient {
         method: &str,
         uri: &str,
     ) -> Option<String> {
-        let schemes: Vec<Scheme> = challenges
-            .into_iter()
-            .flat_map(schemes)
-            .filter(Scheme::is_digest)
-            .collect();
+        let schemes: Vec<Scheme> = challenges.into_iter().flat_map(schemes).filter(Scheme::is_digest).collect();
         let challenge = schemes.iter().find_map(Challenge::of)?;
-        let stale = schemes.iter().any(|scheme| {
-            scheme
-                .get("stale")
-                .is_some_and(|stale| stale.eq_ignore_ascii_case("true"))
-        });
+        let stale =
+            schemes.iter().any(|scheme| scheme.get("stale").is_some_and(|stale| stale.eq_ignore_ascii_case("true")));
         // The same nonce again without `stale` says that user or password are wrong.
-        if self
-            .challenge
-            .as_ref()
-            .is_some_and(|old| old.nonce == challenge.nonce && old.count > 0 && !stale)
-        {
+        if self.challenge.as_ref().is_some_and(|old| old.nonce == challenge.nonce && old.count > 0 && !stale) {
             self.challenge = None;
             return None;
         }
@@ -87,13 +70,7 @@ impl DigestClient {
         let nc = format!("{:08x}", challenge.count);
         let ha1 = ha1(challenge.algorithm, &self.user, &challenge.realm, &self.password);
         let count = challenge.qop.then_some((nc.as_str(), cnonce));
-        let response = Exchange {
-            nonce: &challenge.nonce,
-            count,
-            method,
-            uri,
-        }
-        .response(challenge.algorithm, &ha1);
+        let response = Exchange { nonce: &challenge.nonce, count, method, uri }.response(challenge.algorithm, &ha1);
         let mut field = format!(
             "Digest username={}, realm={}, nonce={}, uri={}, response=\"{response}\"",
             quote(&self.user),
@@ -147,10 +124,7 @@ mod tests {
         };
         let vectors = [
             ("MD5", "8ca523f5e9506fed4657c9700eebdbec"),
-            (
-                "SHA-256",
-                "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1",
-            ),
+            ("SHA-256", "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1"),
         ];
         for (algorithm, response) in vectors {
             let mut client = DigestClient::new("Mufasa", "Circle of Life");
@@ -160,10 +134,7 @@ mod tests {
             let field = client.authorization("GET", "/dir/index.html", cnonce).unwrap();
             assert!(field.contains(&format!("response=\"{response}\"")), "{field}");
             assert!(field.contains("nc=00000001"), "{field}");
-            assert!(
-                field.contains("opaque=\"FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS\""),
-                "{field}"
-            );
+            assert!(field.contains("opaque=\"FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS\""), "{field}");
         }
     }
 
@@ -175,11 +146,7 @@ mod tests {
         let first = client.answer([both], "POST", "/").unwrap();
         assert!(first.contains("algorithm=SHA-256"), "{first}");
         assert!(client.again("POST", "/").unwrap().contains("nc=00000002"));
-        assert_eq!(
-            client.answer([both], "POST", "/"),
-            None,
-            "refused again: the password is wrong"
-        );
+        assert_eq!(client.answer([both], "POST", "/"), None, "refused again: the password is wrong");
     }
 
     /// RFC 2069 servers give no qop; the response is then hashed without counter and client nonce.
@@ -189,10 +156,7 @@ mod tests {
         let challenge = "Digest realm=\"testrealm@host.com\", nonce=\"dcd98b7102dd2f0e8b11d0f600bfb0c093\"";
         let field = client.answer([challenge], "GET", "/dir/index.html").unwrap();
         // From the erratum to RFC 2069.
-        assert!(
-            field.contains("response=\"1949323746fe6a43ef61f9606e7febea\""),
-            "{field}"
-        );
+        assert!(field.contains("response=\"1949323746fe6a43ef61f9606e7febea\""), "{field}");
         assert!(!field.contains("cnonce"), "{field}");
     }
 }

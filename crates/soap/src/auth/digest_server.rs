@@ -48,10 +48,7 @@ impl DigestServer {
         let realm = quote(&self.realm);
         let stale = if stale { ", stale=true" } else { "" };
         let challenge = |algorithm: Algorithm| {
-            format!(
-                "Digest realm={realm}, qop=\"auth\", algorithm={}, nonce=\"{nonce}\"{stale}",
-                algorithm.name()
-            )
+            format!("Digest realm={realm}, qop=\"auth\", algorithm={}, nonce=\"{nonce}\"{stale}", algorithm.name())
         };
         vec![challenge(Algorithm::Md5), challenge(Algorithm::Sha256)]
     }
@@ -108,18 +105,9 @@ impl DigestServer {
             // As much work as for a user who exists.
             (None, algorithm) => ha1(algorithm, shown.user, &self.realm, ""),
         };
-        let exchange = Exchange {
-            nonce: shown.nonce,
-            count: Some((shown.nc, shown.cnonce)),
-            method,
-            uri: shown.uri,
-        };
+        let exchange = Exchange { nonce: shown.nonce, count: Some((shown.nc, shown.cnonce)), method, uri: shown.uri };
         let expected = exchange.response(shown.algorithm, &ha1);
-        let matches = bool::from(
-            expected
-                .as_bytes()
-                .ct_eq(shown.response.to_ascii_lowercase().as_bytes()),
-        );
+        let matches = bool::from(expected.as_bytes().ct_eq(shown.response.to_ascii_lowercase().as_bytes()));
         let account = account.filter(|_| matches).ok_or(Refused::Denied)?;
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.forget((now - self.lifetime).as_nanosecond());
@@ -127,10 +115,7 @@ impl DigestServer {
         if !counters.take(shown.count) {
             return Err(Refused::Stale);
         }
-        Ok(Identity {
-            user: shown.user.to_owned(),
-            levels: account.levels,
-        })
+        Ok(Identity { user: shown.user.to_owned(), levels: account.levels })
     }
 
     /// When a nonce of ours was made, and what tells it from others of that moment.
@@ -172,18 +157,12 @@ struct Shown<'a> {
 impl<'a> Shown<'a> {
     fn of(scheme: &'a Scheme) -> Result<Self, Refused> {
         let get = |name| scheme.get(name).ok_or(Refused::Malformed);
-        if get("qop")? != "auth"
-            || scheme
-                .get("userhash")
-                .is_some_and(|value| !value.eq_ignore_ascii_case("false"))
-        {
+        if get("qop")? != "auth" || scheme.get("userhash").is_some_and(|value| !value.eq_ignore_ascii_case("false")) {
             return Err(Refused::Malformed);
         }
         let nc = get("nc")?;
         let hexadecimal = nc.len() == 8 && nc.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let count = u32::from_str_radix(nc, 16)
-            .ok()
-            .filter(|count| hexadecimal && *count > 0);
+        let count = u32::from_str_radix(nc, 16).ok().filter(|count| hexadecimal && *count > 0);
         Ok(Self {
             user: get("username")?,
             realm: get("realm")?,

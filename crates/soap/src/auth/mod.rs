@@ -130,10 +130,7 @@ impl Authenticator {
     /// One with a key of its own: nonces of before are worth nothing.
     #[must_use]
     pub fn new(options: &AuthOptions) -> Self {
-        Self {
-            digest: DigestServer::new(options),
-            tokens: TokenServer::new(options),
-        }
+        Self { digest: DigestServer::new(options), tokens: TokenServer::new(options) }
     }
 
     /// The challenges for a 401, MD5 first, since many clients only look at the first.
@@ -155,9 +152,7 @@ impl Authenticator {
     ) -> Result<Option<Identity>, Refusal> {
         let mut identity = None;
         if let Some(authorization) = attempt.authorization {
-            let verified = self
-                .digest
-                .verify(authorization, attempt.method, attempt.uri, accounts, now);
+            let verified = self.digest.verify(authorization, attempt.method, attempt.uri, accounts, now);
             let refused = |refused| Refusal::Challenge(self.challenges(now, refused == Refused::Stale));
             identity = Some(verified.map_err(refused)?);
         }

@@ -13,11 +13,7 @@ pub(super) struct Seen<V> {
 
 impl<V: Default> Seen<V> {
     pub(super) const fn new(capacity: usize) -> Self {
-        Self {
-            entries: BTreeMap::new(),
-            capacity,
-            floor: i128::MIN,
-        }
+        Self { entries: BTreeMap::new(), capacity, floor: i128::MIN }
     }
 
     /// Forgets what is older than `oldest`, which the caller refuses anyway.
@@ -59,17 +55,9 @@ impl Counters {
     pub(super) fn take(&mut self, count: u32) -> bool {
         if count > self.highest {
             let step = count - self.highest;
-            let shifted = if step > 64 {
-                0
-            } else {
-                self.below.checked_shl(step).unwrap_or(0)
-            };
+            let shifted = if step > 64 { 0 } else { self.below.checked_shl(step).unwrap_or(0) };
             // The old highest is now `step` below.
-            let old = if self.highest > 0 && step <= 64 {
-                1u64 << (step - 1)
-            } else {
-                0
-            };
+            let old = if self.highest > 0 && step <= 64 { 1u64 << (step - 1) } else { 0 };
             self.below = shifted | old;
             self.highest = count;
             return true;

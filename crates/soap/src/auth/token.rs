@@ -48,9 +48,7 @@ pub struct Password {
 
 impl std::fmt::Debug for Password {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Password")
-            .field("kind", &self.kind)
-            .finish_non_exhaustive()
+        f.debug_struct("Password").field("kind", &self.kind).finish_non_exhaustive()
     }
 }
 
@@ -75,20 +73,12 @@ impl UsernameToken {
 
     fn with_nonce(user: &str, password: &str, created: Timestamp, nonce: &[u8]) -> Self {
         // Devices in the field read milliseconds, and not all of them nanoseconds.
-        let created = Timestamp::from_millisecond(created.as_millisecond())
-            .unwrap_or(created)
-            .to_string();
+        let created = Timestamp::from_millisecond(created.as_millisecond()).unwrap_or(created).to_string();
         let digest = STANDARD.encode(digest(nonce, &created, password));
         Self {
             username: user.to_owned(),
-            password: Some(Password {
-                kind: Some(PASSWORD_DIGEST.to_owned()),
-                text: digest,
-            }),
-            nonce: Some(Nonce {
-                encoding_type: Some(BASE64_BINARY.to_owned()),
-                text: STANDARD.encode(nonce),
-            }),
+            password: Some(Password { kind: Some(PASSWORD_DIGEST.to_owned()), text: digest }),
+            nonce: Some(Nonce { encoding_type: Some(BASE64_BINARY.to_owned()), text: STANDARD.encode(nonce) }),
             created: Some(created),
         }
     }
@@ -112,10 +102,7 @@ pub struct TokenServer {
 
 impl TokenServer {
     pub(super) fn new(options: &AuthOptions) -> Self {
-        Self {
-            skew: options.skew,
-            seen: Mutex::new(Seen::new(options.remembered)),
-        }
+        Self { skew: options.skew, seen: Mutex::new(Seen::new(options.remembered)) }
     }
 
     /// Checks a token: digest, nonce and time are required, the time must be near, the nonce new.
@@ -132,17 +119,12 @@ impl TokenServer {
         let (Some(nonce), Some(created)) = (&token.nonce, &token.created) else {
             return Err(refused("a UsernameToken needs Nonce and Created"));
         };
-        let password = token
-            .password
-            .as_ref()
-            .filter(|password| password.kind.as_deref() == Some(PASSWORD_DIGEST));
+        let password = token.password.as_ref().filter(|password| password.kind.as_deref() == Some(PASSWORD_DIGEST));
         let password = password.ok_or_else(|| refused("a UsernameToken needs a Password of type PasswordDigest"))?;
         let nonce = STANDARD.decode(&nonce.text).ok().filter(|nonce| !nonce.is_empty());
         let nonce = nonce.ok_or_else(|| refused("the Nonce is not base64"))?;
-        let made: Timestamp = created
-            .trim_ascii()
-            .parse()
-            .map_err(|_| refused("Created is not a time such as 2026-01-31T12:00:00Z"))?;
+        let made: Timestamp =
+            created.trim_ascii().parse().map_err(|_| refused("Created is not a time such as 2026-01-31T12:00:00Z"))?;
         self.near(made, now)?;
 
         let account = accounts.lookup(&token.username);
@@ -167,10 +149,7 @@ impl TokenServer {
         if std::mem::replace(used, true) {
             return Err(refused("the token was used before"));
         }
-        Ok(Identity {
-            user: token.username.clone(),
-            levels: account.levels,
-        })
+        Ok(Identity { user: token.username.clone(), levels: account.levels })
     }
 
     /// The clocks may differ, and the fault says by how much: GetSystemDateAndTime is there for everybody.

@@ -14,8 +14,8 @@ pub struct Addressing {
     pub relates_to: Option<String>,
     /// Where the message goes.
     pub to: Option<String>,
-    /// The edition it was written in, if an older one.
-    pub(crate) older: bool,
+    /// In the namespace of August 2004, as WS-Discovery uses it.
+    pub older: bool,
 }
 
 impl Addressing {
@@ -71,14 +71,7 @@ impl Addressing {
 
     /// The action of a fault (WS-Addressing 1.0 SOAP binding, §5).
     pub(crate) fn fault_action(&self) -> String {
-        format!(
-            "{}/fault",
-            if self.older {
-                ns::WSADIS.uri
-            } else {
-                "http://www.w3.org/2005/08/addressing/soap"
-            }
-        )
+        format!("{}/fault", if self.older { ns::WSADIS.uri } else { "http://www.w3.org/2005/08/addressing/soap" })
     }
 
     pub(super) fn write(&self, writer: &mut Writer) {
@@ -111,8 +104,7 @@ pub(super) fn names(action: &str, namespace: &str, name: &str) -> bool {
         return action == name;
     };
     let within = |space: &str| {
-        base.strip_prefix(space.trim_end_matches('/'))
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        base.strip_prefix(space.trim_end_matches('/')).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     let named = last == name || last.strip_suffix("Request") == Some(name);
     named && (within(namespace) || (namespace == WSN_SCHEMA && within(WSN_WSDL)))

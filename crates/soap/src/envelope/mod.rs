@@ -14,6 +14,7 @@ use crate::ns;
 use crate::operation::Operation;
 use crate::xml::{Element, Limits, QName, XmlRead, parse, read, reserialise};
 use roxmltree::{Document, NodeId};
+use std::borrow::Cow;
 
 /// A parsed envelope with exactly one element in its body.
 #[derive(Debug)]
@@ -31,19 +32,13 @@ impl<'a> Envelope<'a> {
     pub fn parse(message: &'a [u8], limits: &Limits) -> Result<Self, Fault> {
         let document = parse(message, limits)?;
         let (header, operation) = parts(document.root_element())?;
-        Ok(Self {
-            document,
-            header,
-            operation,
-        })
+        Ok(Self { document, header, operation })
     }
 
     /// The one element of the body.
     #[must_use]
     pub fn body(&self) -> Element<'_, 'a> {
-        self.document
-            .get_node(self.operation)
-            .unwrap_or_else(|| self.document.root_element())
+        self.document.get_node(self.operation).unwrap_or_else(|| self.document.root_element())
     }
 
     /// Namespace and name of the operation: those of the one element of the body, and of nothing else.
@@ -54,10 +49,7 @@ impl<'a> Envelope<'a> {
 
     /// The header blocks.
     pub fn headers(&self) -> impl Iterator<Item = Element<'_, 'a>> {
-        self.header
-            .and_then(|header| self.document.get_node(header))
-            .into_iter()
-            .flat_map(read::elements)
+        self.header.and_then(|header| self.document.get_node(header)).into_iter().flat_map(read::elements)
     }
 
     /// Reads the request.
@@ -75,10 +67,7 @@ impl<'a> Envelope<'a> {
     pub fn read<T: XmlRead>(&self, ns: crate::xml::Ns, local: &str) -> Result<T, Fault> {
         if !read::is(self.body(), ns, local) {
             let (namespace, found) = self.operation();
-            return Err(Fault::tag_mismatch(format!(
-                "{local} expected, {} found",
-                QName::new(namespace, found)
-            )));
+            return Err(Fault::tag_mismatch(format!("{local} expected, {} found", QName::new(namespace, found))));
         }
         Ok(T::read(self.body()).map_err(|error| error.inside(local))?)
     }
@@ -145,12 +134,13 @@ impl<'a> Envelope<'a> {
     /// `ter:UnknownAction`.
     pub fn agrees(&self, http_action: Option<&str>) -> Result<(), Fault> {
         let (namespace, name) = self.operation();
-        let header = self.addressing().action;
-        for action in [http_action, header.as_deref()].into_iter().flatten() {
-            if !addressing::names(action, namespace, name) {
-                return Err(Fault::unknown_action(format!(
-                    "the action {action} does not name the request {name}"
-                )));
+        let headers = self
+            .headers()
+            .filter(|block| read::is(*block, ns::WSA, "Action") || read::is(*block, ns::WSADIS, "Action"))
+            .map(|block| read::text(block).unwrap_or(Cow::Borrowed("an element")));
+        for action in http_action.map(Cow::Borrowed).into_iter().chain(headers) {
+            if !addressing::names(&action, namespace, name) {
+                return Err(Fault::unknown_action(format!("the action {action} does not name the request {name}")));
             }
         }
         Ok(())
@@ -199,10 +189,7 @@ fn parts(root: Element<'_, '_>) -> Result<(Option<NodeId>, NodeId), Fault> {
             return Err(Fault::version_mismatch("SOAP 1.2 is spoken here, not 1.1"));
         }
         (uri, name) => {
-            return Err(Fault::version_mismatch(format!(
-                "{} is not the envelope of SOAP 1.2",
-                QName::new(uri, name)
-            )));
+            return Err(Fault::version_mismatch(format!("{} is not the envelope of SOAP 1.2", QName::new(uri, name))));
         }
     }
     plain(root)?;
@@ -213,9 +200,7 @@ fn parts(root: Element<'_, '_>) -> Result<(Option<NodeId>, NodeId), Fault> {
             (uri, "Header") if uri == ns::ENV.uri && header.is_none() && body.is_none() => header = Some(part),
             (uri, "Body") if uri == ns::ENV.uri && body.is_none() => body = Some(part),
             (uri, name @ ("Header" | "Body")) if uri != ns::ENV.uri => {
-                return Err(Fault::namespace(format!(
-                    "{name} is not in the namespace of the envelope"
-                )));
+                return Err(Fault::namespace(format!("{name} is not in the namespace of the envelope")));
             }
             (_, name) => return Err(Fault::tag_mismatch(format!("{name} has no place in the envelope"))),
         }
@@ -242,14 +227,9 @@ fn plain(part: Element<'_, '_>) -> Result<(), Fault> {
     if part.has_attribute((ns::ENV.uri, "encodingStyle")) {
         return Err(Fault::prohib_attr(format!("encodingStyle on {}", read::name(part).1)));
     }
-    let stray = part
-        .children()
-        .any(|node| node.is_text() && !node.text().unwrap_or("").trim_ascii().is_empty());
+    let stray = part.children().any(|node| node.is_text() && !node.text().unwrap_or("").trim_ascii().is_empty());
     if stray {
-        return Err(Fault::tag_mismatch(format!(
-            "text between the elements of {}",
-            read::name(part).1
-        )));
+        return Err(Fault::tag_mismatch(format!("text between the elements of {}", read::name(part).1)));
     }
     Ok(())
 }

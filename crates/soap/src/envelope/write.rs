@@ -32,13 +32,7 @@ pub fn request_raw(body: &Any, headers: &Headers) -> Vec<u8> {
 /// The message of a reply.
 #[must_use]
 pub fn reply(ns: Ns, local: &str, content: &impl XmlWrite, addressing: Option<Addressing>) -> Vec<u8> {
-    enclose(
-        &Headers {
-            username_token: None,
-            addressing,
-        },
-        |writer| writer.element(ns, local, content),
-    )
+    enclose(&Headers { username_token: None, addressing }, |writer| writer.element(ns, local, content))
 }
 
 fn enclose(headers: &Headers, body: impl FnOnce(&mut Writer)) -> Vec<u8> {

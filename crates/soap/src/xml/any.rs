@@ -18,10 +18,7 @@ impl Any {
         let source = &element.document().input_text()[element.range()];
         let mut xml = String::with_capacity(source.len() + 64);
         serialise(element, &mut xml, &Scope::Own(source), &|_| true);
-        Self {
-            name: QName::new(namespace, local),
-            xml,
-        }
+        Self { name: QName::new(namespace, local), xml }
     }
 
     /// Writes a value of ours as an element.
@@ -29,10 +26,7 @@ impl Any {
     pub fn of(ns: Ns, local: &str, value: &impl XmlWrite) -> Self {
         let mut writer = Writer::fragment();
         writer.element(ns, local, value);
-        Self {
-            name: QName::new(ns.uri, local),
-            xml: writer.finish(),
-        }
+        Self { name: QName::new(ns.uri, local), xml: writer.finish() }
     }
 
     /// Takes an element from text.
@@ -130,9 +124,7 @@ fn serialise(root: Element<'_, '_>, out: &mut String, scope: &Scope<'_>, keep: &
 /// The name as the source wrote it, prefix and all.
 fn source_name<'input>(element: Element<'_, 'input>) -> &'input str {
     let source = &element.document().input_text()[element.range()][1..];
-    let end = source
-        .bytes()
-        .position(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b'/' | b'>'));
+    let end = source.bytes().position(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b'/' | b'>'));
     &source[..end.unwrap_or(source.len())]
 }
 
@@ -166,9 +158,7 @@ fn needed(prefix: Option<&str>, scope: &Scope<'_>) -> bool {
         (Scope::All, _) | (Scope::Own(_), None) => true,
         (Scope::Own(source), Some(prefix)) => {
             source.contains("&#")
-                || source
-                    .match_indices(prefix)
-                    .any(|(at, _)| source.as_bytes().get(at + prefix.len()) == Some(&b':'))
+                || source.match_indices(prefix).any(|(at, _)| source.as_bytes().get(at + prefix.len()) == Some(&b':'))
         }
     }
 }

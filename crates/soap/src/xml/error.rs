@@ -49,20 +49,13 @@ impl XmlError {
     /// An error about the whole document or the element at hand.
     #[must_use]
     pub fn new(kind: XmlErrorKind) -> Self {
-        Self {
-            path: String::new(),
-            kind,
-        }
+        Self { path: String::new(), kind }
     }
 
     /// The same error seen from the parent of `name`.
     #[must_use]
     pub fn inside(mut self, name: &str) -> Self {
-        self.path = if self.path.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{name}/{}", self.path)
-        };
+        self.path = if self.path.is_empty() { name.to_owned() } else { format!("{name}/{}", self.path) };
         self
     }
 }
@@ -101,19 +94,13 @@ impl BadValue {
     /// `wanted` completes the sentence "… is not".
     #[must_use]
     pub fn wanted(wanted: impl Into<String>) -> Self {
-        Self {
-            wanted: wanted.into(),
-            unlisted: false,
-        }
+        Self { wanted: wanted.into(), unlisted: false }
     }
 
     /// The schema lists the values, and this one is not among them.
     #[must_use]
     pub fn unlisted(values: &str) -> Self {
-        Self {
-            wanted: format!("one of {values}"),
-            unlisted: true,
-        }
+        Self { wanted: format!("one of {values}"), unlisted: true }
     }
 
     pub(crate) fn at(self, text: &str) -> XmlError {
@@ -122,10 +109,6 @@ impl BadValue {
             text.truncate(end);
             text.push('…');
         }
-        XmlError::new(XmlErrorKind::Value {
-            text,
-            wanted: self.wanted,
-            unlisted: self.unlisted,
-        })
+        XmlError::new(XmlErrorKind::Value { text, wanted: self.wanted, unlisted: self.unlisted })
     }
 }

@@ -17,17 +17,9 @@ pub struct Limits {
 
 impl Limits {
     /// For what a server reads: 1 MiB, 20,000 nodes, 64 levels.
-    pub const REQUEST: Self = Self {
-        bytes: 1 << 20,
-        nodes: 20_000,
-        depth: 64,
-    };
+    pub const REQUEST: Self = Self { bytes: 1 << 20, nodes: 20_000, depth: 64 };
     /// For what a client reads: 8 MiB, 400,000 nodes, 128 levels.
-    pub const REPLY: Self = Self {
-        bytes: 8 << 20,
-        nodes: 400_000,
-        depth: 128,
-    };
+    pub const REPLY: Self = Self { bytes: 8 << 20, nodes: 400_000, depth: 128 };
 }
 
 impl Default for Limits {
@@ -49,13 +41,9 @@ pub fn parse<'input>(text: &'input [u8], limits: &Limits) -> Result<Document<'in
     if text.len() > limits.bytes {
         return Err(XmlError::new(XmlErrorKind::TooLarge("more bytes than are taken")));
     }
-    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     let text = std::str::from_utf8(text).map_err(|_| malformed("the text is not UTF-8"))?;
     scan(text.as_bytes(), limits)?;
-    let options = ParsingOptions {
-        nodes_limit: limits.nodes,
-        ..ParsingOptions::default()
-    };
+    let options = ParsingOptions { nodes_limit: limits.nodes, ..ParsingOptions::default() };
     Document::parse_with_options(text, options).map_err(|error| match error {
         Error::DtdDetected => malformed("a document type declaration is not allowed in SOAP"),
         Error::UnknownNamespace(prefix, _) => XmlError::new(XmlErrorKind::UndeclaredPrefix(prefix)),
@@ -86,6 +74,9 @@ fn scan(text: &[u8], limits: &Limits) -> Result<(), XmlError> {
             after(rest, b"]]>")
         } else if rest.starts_with(b"?") {
             after(rest, b"?>")
+        } else if rest.starts_with(b"!") {
+            // The parser takes one that declares nothing.
+            return Err(malformed("a document type declaration is not allowed in SOAP"));
         } else if rest.starts_with(b"/") {
             scopes.pop();
             after(rest, b">")
@@ -94,22 +85,16 @@ fn scan(text: &[u8], limits: &Limits) -> Result<(), XmlError> {
             let outer = scopes.last().copied().unwrap_or(0);
             let scope = outer + tag.namespaces;
             if tag.attributes > ATTRIBUTES {
-                return Err(XmlError::new(XmlErrorKind::TooLarge(
-                    "more attributes on one element than are taken",
-                )));
+                return Err(XmlError::new(XmlErrorKind::TooLarge("more attributes on one element than are taken")));
             }
             if tag.namespaces > 0 {
                 steps += scope * tag.namespaces;
             }
             if steps > NAMESPACE_STEPS {
-                return Err(XmlError::new(XmlErrorKind::TooLarge(
-                    "more namespace declarations than are taken",
-                )));
+                return Err(XmlError::new(XmlErrorKind::TooLarge("more namespace declarations than are taken")));
             }
             if scopes.len() >= limits.depth {
-                return Err(XmlError::new(XmlErrorKind::TooLarge(
-                    "more levels of elements than are taken",
-                )));
+                return Err(XmlError::new(XmlErrorKind::TooLarge("more levels of elements than are taken")));
             }
             if !tag.empty {
                 scopes.push(scope);

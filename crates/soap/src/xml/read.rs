@@ -38,11 +38,7 @@ pub fn text<'a>(element: Element<'a, '_>) -> Result<Cow<'a, str>, XmlError> {
     for node in element.children() {
         if node.is_element() {
             let wanted = "text, there is an element in it".to_owned();
-            return Err(XmlError::new(XmlErrorKind::Value {
-                text: name(node).1.to_owned(),
-                wanted,
-                unlisted: false,
-            }));
+            return Err(XmlError::new(XmlErrorKind::Value { text: name(node).1.to_owned(), wanted, unlisted: false }));
         }
         match node.text() {
             Some(part) if node.is_text() && whole.is_empty() => whole = Cow::Borrowed(part),
@@ -112,10 +108,8 @@ pub fn repeated<T: XmlRead>(list: &mut Vec<T>, child: Element<'_, '_>) -> Result
 pub fn stray(child: Element<'_, '_>, known: &[&str]) -> Result<(), XmlError> {
     let (namespace, local) = name(child);
     if namespace.is_empty() && known.contains(&local) {
-        let kind = XmlErrorKind::WrongNamespace {
-            found: String::new(),
-            wanted: "the namespace of the service's schema",
-        };
+        let kind =
+            XmlErrorKind::WrongNamespace { found: String::new(), wanted: "the namespace of the service's schema" };
         return Err(XmlError::new(kind).inside(local));
     }
     Ok(())
@@ -127,14 +121,9 @@ pub fn stray(child: Element<'_, '_>, known: &[&str]) -> Result<(), XmlError> {
 /// It was not; the error says so if it was there in another namespace.
 pub fn required<T>(slot: Option<T>, element: Element<'_, '_>, ns: Ns, local: &'static str) -> Result<T, XmlError> {
     slot.ok_or_else(|| {
-        let namesake = elements(element)
-            .map(name)
-            .find(|(namespace, other)| *other == local && *namespace != ns.uri);
+        let namesake = elements(element).map(name).find(|(namespace, other)| *other == local && *namespace != ns.uri);
         let kind = match namesake {
-            Some((found, _)) => XmlErrorKind::WrongNamespace {
-                found: found.to_owned(),
-                wanted: ns.uri,
-            },
+            Some((found, _)) => XmlErrorKind::WrongNamespace { found: found.to_owned(), wanted: ns.uri },
             None => XmlErrorKind::Missing,
         };
         XmlError::new(kind).inside(local)
@@ -146,13 +135,9 @@ pub fn required<T>(slot: Option<T>, element: Element<'_, '_>, ns: Ns, local: &'s
 /// # Errors
 /// Its value is none of the type.
 pub fn attribute<T: FromText>(element: Element<'_, '_>, key: (Option<&str>, &str)) -> Result<Option<T>, XmlError> {
-    let found = element
-        .attributes()
-        .find(|attribute| (attribute.namespace(), attribute.name()) == key);
+    let found = element.attributes().find(|attribute| (attribute.namespace(), attribute.name()) == key);
     let Some(found) = found else { return Ok(None) };
-    T::from_text(found.value(), element)
-        .map(Some)
-        .map_err(|bad| bad.at(found.value()).inside(&format!("@{}", key.1)))
+    T::from_text(found.value(), element).map(Some).map_err(|bad| bad.at(found.value()).inside(&format!("@{}", key.1)))
 }
 
 /// An attribute that must be there.

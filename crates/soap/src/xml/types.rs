@@ -18,19 +18,13 @@ impl QName {
     /// A name that came from outside.
     #[must_use]
     pub fn new(namespace: &str, local: &str) -> Self {
-        Self {
-            namespace: Cow::Owned(namespace.to_owned()),
-            local: Cow::Owned(local.to_owned()),
-        }
+        Self { namespace: Cow::Owned(namespace.to_owned()), local: Cow::Owned(local.to_owned()) }
     }
 
     /// A name of ours.
     #[must_use]
     pub const fn of(ns: super::Ns, local: &'static str) -> Self {
-        Self {
-            namespace: Cow::Borrowed(ns.uri),
-            local: Cow::Borrowed(local),
-        }
+        Self { namespace: Cow::Borrowed(ns.uri), local: Cow::Borrowed(local) }
     }
 }
 
@@ -47,9 +41,7 @@ impl fmt::Display for QName {
 impl FromText for QName {
     fn from_text(text: &str, scope: Element<'_, '_>) -> Result<Self, BadValue> {
         let text = text.trim_ascii();
-        let (prefix, local) = text
-            .split_once(':')
-            .map_or((None, text), |(prefix, local)| (Some(prefix), local));
+        let (prefix, local) = text.split_once(':').map_or((None, text), |(prefix, local)| (Some(prefix), local));
         if local.is_empty() || local.contains([':', ' ', '\t', '\n', '\r']) {
             return Err(BadValue::wanted("a qualified name"));
         }
@@ -111,9 +103,7 @@ impl<T> std::ops::Deref for List<T> {
 
 impl<T: FromText> FromText for List<T> {
     fn from_text(text: &str, scope: Element<'_, '_>) -> Result<Self, BadValue> {
-        text.split_ascii_whitespace()
-            .map(|item| T::from_text(item, scope))
-            .collect()
+        text.split_ascii_whitespace().map(|item| T::from_text(item, scope)).collect()
     }
 }
 
@@ -178,16 +168,9 @@ impl FromText for Duration {
         }
         let span: Span = text.parse().map_err(|_| bad())?;
         let days = i64::from(span.get_years()) * 365 + i64::from(span.get_months()) * 30;
-        let rest = span
-            .try_years(0)
-            .and_then(|span| span.try_months(0))
-            .map_err(|_| bad())?;
-        let rest = rest
-            .to_duration(SpanRelativeTo::days_are_24_hours())
-            .map_err(|_| bad())?;
-        let whole = SignedDuration::from_hours(days * 24)
-            .checked_add(rest)
-            .ok_or_else(bad)?;
+        let rest = span.try_years(0).and_then(|span| span.try_months(0)).map_err(|_| bad())?;
+        let rest = rest.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| bad())?;
+        let whole = SignedDuration::from_hours(days * 24).checked_add(rest).ok_or_else(bad)?;
         Ok(Self(whole))
     }
 }
@@ -322,9 +305,7 @@ macro_rules! elements_of_text {
     )*};
 }
 
-elements_of_text!(
-    QName, Token, Duration, Timestamp, String, bool, i32, i64, u16, u32, u64, f32, f64
-);
+elements_of_text!(QName, Token, Duration, Timestamp, String, bool, i32, i64, u16, u32, u64, f32, f64);
 
 impl XmlWrite for str {
     fn write(&self, writer: &mut Writer) {
