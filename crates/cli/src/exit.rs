@@ -36,7 +36,9 @@ fn hint(error: &anyhow::Error) -> Option<&'static str> {
     Some(match call {
         CallError::Transport(TransportError::Name { .. }) => "check the spelling, and the name server of this machine",
         CallError::Transport(TransportError::Tcp { .. }) => "check address and port, and that the other side runs",
-        CallError::Transport(TransportError::Tls(_)) => "name the authority of the server's certificate with --ca, and check the clock",
+        CallError::Transport(TransportError::Tls(_)) => {
+            "name the authority of the server's certificate with --ca, and check the clock"
+        }
         _ if call.is_refusal() => "check --user and --password for a device, --token for a cloud",
         _ => return None,
     })

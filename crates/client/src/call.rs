@@ -5,8 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
+use jiff::civil::{Date, Time};
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use oriel_onvif::device_mgmt::{GetServices, GetSystemDateAndTime};
+use oriel_onvif::device_mgmt::{DateTime, GetServices, GetSystemDateAndTime};
 use oriel_onvif::ns;
 use oriel_soap::Operation;
 use oriel_soap::auth::{DigestClient, UsernameToken};
@@ -89,7 +91,7 @@ impl Client {
         let write = |headers: &Headers| envelope::request(&operation, headers);
         let response = self.exchange(&path, &write).await?;
         let read = envelope::read_reply::<O>(response.body(), &Limits::REPLY);
-        read.map_err(|error| unhappy(response, error))
+        read.map_err(|error| unhappy(&response, error))
     }
 
     /// Calls an operation by its request's element. Returns the answer's envelope.
@@ -105,7 +107,7 @@ impl Client {
             Err(fault) => Some(ReplyError::Unreadable(fault.reason)),
         };
         match fault {
-            Some(error) => Err(unhappy(response, error)),
+            Some(error) => Err(unhappy(&response, error)),
             None => Ok(response.into_body()),
         }
     }
@@ -161,8 +163,8 @@ impl Client {
         let message = envelope::request(&GetSystemDateAndTime::default(), &Headers::default());
         let response = self.post(&self.entry, message, None).await?;
         let read = envelope::read_reply::<GetSystemDateAndTime>(response.body(), &Limits::REPLY);
-        let answer = read.map_err(|error| unhappy(response, error))?;
-        let theirs = answer.system_date_and_time.utc_date_time.and_then(|time| time.to_timestamp());
+        let answer = read.map_err(|error| unhappy(&response, error))?;
+        let theirs = answer.system_date_and_time.utc_date_time.and_then(timestamp);
         Ok(theirs.map_or(SignedDuration::ZERO, |theirs| theirs.duration_since(Timestamp::now())))
     }
 
@@ -180,6 +182,16 @@ impl Client {
     }
 }
 
+/// None for a date that is none.
+fn timestamp(at: DateTime) -> Option<Timestamp> {
+    let (date, time) = (at.date, at.time);
+    let date = Date::new(date.year.try_into().ok()?, date.month.try_into().ok()?, date.day.try_into().ok()?).ok()?;
+    // A leap second is the second before it.
+    let (hour, minute, second) = (time.hour.try_into().ok()?, time.minute.try_into().ok()?, time.second.min(59));
+    let time = Time::new(hour, minute, second.try_into().ok()?, 0).ok()?;
+    TimeZone::UTC.to_timestamp(date.to_datetime(time)).ok()
+}
+
 fn token(user: &str, password: &str, offset: SignedDuration) -> Headers {
     let created = Timestamp::now().checked_add(offset).unwrap_or_else(|_| Timestamp::now());
     Headers { username_token: Some(UsernameToken::digest(user, password, created)), ..Headers::default() }
@@ -191,7 +203,7 @@ fn asks_for_token(response: &Response<Bytes>) -> bool {
     response.status() == StatusCode::UNAUTHORIZED || fault.is_some_and(|fault| fault.is("NotAuthorized"))
 }
 
-fn unhappy(response: Response<Bytes>, error: ReplyError) -> CallError {
+fn unhappy(response: &Response<Bytes>, error: ReplyError) -> CallError {
     let status = response.status();
     match error {
         ReplyError::Fault(fault) => CallError::Fault { status, fault },

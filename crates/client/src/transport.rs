@@ -134,12 +134,19 @@ impl Direct {
 
     async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         let mut slot = self.connection.lock().await;
-        let mut connection = match slot.take() {
-            Some(mut kept) if kept.sender.ready().await.is_ok() => kept,
-            _ => tokio::time::timeout(CONNECT, self.connect())
-                .await
-                .map_err(|_| TransportError::Timeout("connect"))??,
-        };
+        let mut kept = slot.take();
+        if let Some(connection) = &mut kept
+            && connection.sender.ready().await.is_err()
+        {
+            kept = None; // The other side closed it while it was idle.
+        }
+        let connected = tokio::time::timeout(CONNECT, async {
+            match kept {
+                Some(kept) => Ok(kept),
+                None => self.connect().await,
+            }
+        });
+        let mut connection = connected.await.map_err(|_| TransportError::Timeout("connect"))??;
         let response = connection.sender.send_request(request.map(Full::new)).await?;
         let (parts, body) = response.into_parts();
         let body = Limited::new(body, LONGEST).collect().await.map_err(TransportError::Body)?.to_bytes();

@@ -5,7 +5,7 @@
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), oriel_cloud::CloudError> {
-//! let config = oriel_cloud::Config::from_toml("listen = \"127.0.0.1:0\"\ndata = \"/var/lib/oriel\"").expect("the text above is right");
+//! let config = oriel_cloud::Config::parse("listen = '127.0.0.1:0'", "/var/lib/oriel".as_ref()).expect("the text is right");
 //! let cloud = oriel_cloud::Cloud::start(config, None).await?;
 //! println!("cloud on {}, its CA in {:?}", cloud.address(), cloud.ca());
 //! cloud.drain().await;

@@ -92,7 +92,8 @@ impl Element {
     fn root(service: Ns, parameters: &[String]) -> anyhow::Result<Self> {
         let mut root = Self::default();
         for parameter in parameters {
-            let (path, value) = parameter.split_once('=').with_context(|| format!("`{parameter}` is not NAME=VALUE"))?;
+            let (path, value) =
+                parameter.split_once('=').with_context(|| format!("`{parameter}` is not NAME=VALUE"))?;
             root.put(service, path, value)?;
         }
         Ok(root)
@@ -109,7 +110,10 @@ impl Element {
             Some((prefix, local)) => (known(prefix, ns)?, local),
         };
         // The same leaf again, or a leaf after the last element has it already: a new element begins.
-        let open = self.children.last().is_some_and(|(_, name, child)| name == local && rest.is_some_and(|rest| !child.has(rest)));
+        let open = self
+            .children
+            .last()
+            .is_some_and(|(_, name, child)| name == local && rest.is_some_and(|rest| !child.has(rest)));
         if !open {
             self.children.push((ns, local.to_owned(), Self::default()));
         }
@@ -213,7 +217,10 @@ mod tests {
     #[test]
     fn an_operation_of_two_services_asks_which() {
         let error = find("GetServiceCapabilities").unwrap_err().to_string();
-        assert!(error.contains("tds:GetServiceCapabilities") && error.contains("tup:GetServiceCapabilities"), "{error}");
+        assert!(
+            error.contains("tds:GetServiceCapabilities") && error.contains("tup:GetServiceCapabilities"),
+            "{error}"
+        );
         assert_eq!(find("uplink:GetServiceCapabilities").unwrap().service, ns::TUP);
         assert_eq!(find("SetUplink").unwrap().service, ns::TUP);
         find("Nothing").unwrap_err();

@@ -1,6 +1,6 @@
 //! `oriel cloud`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -21,9 +21,13 @@ pub(crate) struct Cloud {
 
 impl Cloud {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<()> {
-        let text = super::read_config(self.config.as_deref())?;
-        let config = oriel_cloud::Config::from_toml(&text).map_err(|error| BadConfig(error.to_string()))?;
-        let given = listenfd::ListenFd::from_env().take_tcp_listener(0).context("the socket handed over by LISTEN_FDS")?;
+        let config = match &self.config {
+            Some(file) => oriel_cloud::Config::load(file),
+            None => oriel_cloud::Config::parse("", Path::new("")),
+        };
+        let config = config.map_err(|error| BadConfig(error.to_string()))?;
+        let given =
+            listenfd::ListenFd::from_env().take_tcp_listener(0).context("the socket handed over by LISTEN_FDS")?;
         let mut hangup = signal(SignalKind::hangup())?;
         let mut cloud = oriel_cloud::Cloud::start(config, given).await?;
         announce(&mut cloud, output);

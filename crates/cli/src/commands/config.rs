@@ -36,14 +36,13 @@ enum Half {
 impl Config {
     pub(crate) fn run(self, output: Output) -> anyhow::Result<()> {
         let Action::Check { half, file } = self.action;
-        let text = super::read_config(Some(&file))?;
         let checked = match half {
             #[cfg(feature = "cloud")]
-            Half::Cloud => oriel_cloud::Config::from_toml(&text).map(drop).map_err(|error| error.to_string()),
+            Half::Cloud => oriel_cloud::Config::load(&file).map(drop).map_err(|error| error.to_string()),
             #[cfg(feature = "device")]
-            Half::Device => oriel_device::Config::from_toml(&text).map(drop).map_err(|error| error.to_string()),
+            Half::Device => oriel_device::Config::load(&file).map(drop).map_err(|error| error.to_string()),
         };
-        checked.map_err(|error| BadConfig(format!("{}: {error}", file.display())))?;
+        checked.map_err(BadConfig)?;
         output.print(&serde_json::json!({ "file": file, "ok": true }), &format!("{}: can be used", file.display()));
         Ok(())
     }

@@ -12,12 +12,11 @@ pub(crate) mod device;
 pub(crate) mod swarm;
 pub(crate) mod uplink;
 
-use std::path::Path;
-
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// How many threads a command is worth. A camera has few cores and less memory.
+#[derive(Clone, Copy)]
 pub(crate) enum Threads {
     One,
     All,
@@ -30,13 +29,6 @@ pub(crate) fn block_on<T>(threads: Threads, future: impl Future<Output = anyhow:
         Threads::All => tokio::runtime::Builder::new_multi_thread(),
     };
     builder.enable_all().build().context("cannot start the runtime")?.block_on(future)
-}
-
-/// Reads a configuration file; none given is an empty one: every key has a default.
-#[cfg(any(feature = "device", feature = "cloud"))]
-pub(crate) fn read_config(path: Option<&Path>) -> anyhow::Result<String> {
-    let Some(path) = path else { return Ok(String::new()) };
-    std::fs::read_to_string(path).map_err(|error| crate::exit::BadConfig(format!("{}: {error}", path.display())).into())
 }
 
 /// Waits until the operator or the service manager wants us to end.

@@ -1,7 +1,7 @@
 //! `oriel uplink`: the configuration interface of Uplink chapter 6.
 
 use clap::{Args, Subcommand};
-use oriel_onvif::uplink::{Configuration, DeleteUplink, GetUplinks, SetUplink};
+use oriel_onvif::uplink::{Configuration, ConnectionStatus, DeleteUplink, GetUplinks, SetUplink};
 use oriel_soap::With as _;
 use oriel_soap::xml::List;
 use serde_json::json;
@@ -95,6 +95,17 @@ impl Wanted {
     }
 }
 
+/// The schema's word, whichever edition's word the device used.
+fn word(status: &ConnectionStatus) -> &str {
+    match status {
+        ConnectionStatus::Offline => "Offline",
+        ConnectionStatus::Connecting => "Connecting",
+        ConnectionStatus::Connected => "Connected",
+        ConnectionStatus::Other(other) => other,
+        _ => "unknown",
+    }
+}
+
 fn as_json(configuration: &Configuration) -> serde_json::Value {
     json!({
         "address": configuration.remote_address,
@@ -102,13 +113,13 @@ fn as_json(configuration: &Configuration) -> serde_json::Value {
         "authorization_server": configuration.authorization_server,
         "policy": configuration.cert_path_validation_policy_id,
         "level": configuration.user_level.join(" "),
-        "status": configuration.status.as_ref().map(ToString::to_string),
+        "status": configuration.status.as_ref().map(word),
         "error": configuration.error,
     })
 }
 
 fn as_text(configuration: &Configuration) -> String {
-    let status = configuration.status.as_ref().map_or_else(|| "unknown".to_owned(), ToString::to_string);
+    let status = configuration.status.as_ref().map_or("unknown", word);
     let error = configuration.error.as_ref().map(|error| format!("\n  {error}")).unwrap_or_default();
     format!("{:<10} {}  ({}){error}", status, configuration.remote_address, configuration.user_level.join(" "))
 }

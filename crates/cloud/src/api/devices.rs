@@ -1,5 +1,6 @@
 //! Devices: register, look, revoke, forget.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::Json;
@@ -32,6 +33,18 @@ pub(super) struct New {
 pub(super) struct Key {
     certificate: Option<String>,
     fingerprint: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Import {
+    devices: Vec<New>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Gone {
+    ids: HashSet<String>,
 }
 
 /// A device as the API shows it.
@@ -131,10 +144,42 @@ pub(super) async fn remove(
     State(shared): State<Arc<Shared>>,
     Path(id): Path<String>,
 ) -> Reply<StatusCode> {
-    let gone = id.clone();
-    change(&shared, move |shared| shared.records.remove_device(&gone)).await?;
-    shared.registry.cut(&id, &CloseReason::Revoked);
+    forget(&shared, [id].into()).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+async fn forget(shared: &Arc<Shared>, ids: HashSet<String>) -> Reply<()> {
+    let gone = ids.clone();
+    change(shared, move |shared| shared.records.remove_devices(&gone)).await?;
+    ids.iter().for_each(|id| shared.registry.cut(id, &CloseReason::Revoked));
+    Ok(())
+}
+
+/// Registers many at once, all or none. The ids come back in the order of the devices.
+pub(super) async fn import(
+    _: Administrator,
+    State(shared): State<Arc<Shared>>,
+    Input(import): Input<Import>,
+) -> Reply<(StatusCode, Json<serde_json::Value>)> {
+    let read = |new: New| {
+        let key = fingerprint(new.certificate.as_deref(), new.fingerprint.as_deref())?;
+        Ok((new.name, key.into_iter().collect()))
+    };
+    let new = import.devices.into_iter().map(read).collect::<Reply<Vec<_>>>()?;
+    let added = change(&shared, move |shared| shared.records.add_devices(new)).await?;
+    let ids: Vec<&str> = added.iter().map(|device| &*device.id).collect();
+    Ok((StatusCode::CREATED, Json(serde_json::json!({ "ids": ids }))))
+}
+
+/// Forgets many at once, all or none.
+pub(super) async fn remove_many(
+    _: Administrator,
+    State(shared): State<Arc<Shared>>,
+    Input(gone): Input<Gone>,
+) -> Reply<Json<serde_json::Value>> {
+    let count = gone.ids.len();
+    forget(&shared, gone.ids).await?;
+    Ok(Json(serde_json::json!({ "removed": count })))
 }
 
 pub(super) async fn revoke(

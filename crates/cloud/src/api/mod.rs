@@ -17,14 +17,16 @@ use crate::refusal::{Language, Refusal};
 mod devices;
 mod tokens;
 
-/// More than a certificate chain in PEM.
-const BODY: usize = 64 * 1024;
+/// A thousand devices with a certificate chain each.
+const BODY: usize = 4 * 1024 * 1024;
 
 /// The routes.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/api/v1/health", get(async || Json(serde_json::json!({ "status": "ok" }))))
         .route("/api/v1/devices", get(devices::list).post(devices::add))
+        .route("/api/v1/devices/import", post(devices::import))
+        .route("/api/v1/devices/remove", post(devices::remove_many))
         .route("/api/v1/devices/{id}", get(devices::show).delete(devices::remove))
         .route("/api/v1/devices/{id}/revoke", post(devices::revoke))
         .route("/api/v1/devices/{id}/restore", post(devices::restore))

@@ -1,7 +1,7 @@
 //! Configuration of the cloud half: [`Raw`] is the file, [`Config`] is what was checked. `docs/ref/cloud.toml` explains each key.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -46,6 +46,14 @@ pub struct Limits {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The text is not TOML, or has a key that is not known.
     #[error("{0}")]
     Syntax(#[from] toml::de::Error),
@@ -60,11 +68,21 @@ pub enum ConfigError {
 }
 
 impl Config {
-    /// Reads and checks TOML text.
+    /// Reads and checks a file. Paths in it are relative to its folder.
     ///
     /// # Errors
     /// [`ConfigError`] naming line or key.
-    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
-        toml::from_str::<Raw>(text)?.check()
+    pub fn load(file: &Path) -> Result<Self, ConfigError> {
+        let failed = |source| ConfigError::File { path: file.to_owned(), source };
+        let text = std::fs::read_to_string(file).map_err(failed)?;
+        Self::parse(&text, file.parent().unwrap_or(Path::new("")))
+    }
+
+    /// Checks the text of a configuration file, whose paths are relative to `folder`.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(text: &str, folder: &Path) -> Result<Self, ConfigError> {
+        toml::from_str::<Raw>(text)?.check(folder)
     }
 }

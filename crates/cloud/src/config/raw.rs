@@ -1,7 +1,7 @@
 //! The configuration file as it is written, and its check.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -90,7 +90,7 @@ impl Raw {
     ///
     /// # Errors
     /// [`ConfigError::Value`] naming the first key that cannot be used.
-    pub fn check(self) -> Result<Config, ConfigError> {
+    pub fn check(self, folder: &Path) -> Result<Config, ConfigError> {
         let listen: SocketAddr = self.listen.parse().map_err(|_| {
             value("listen", format!("`{}` is not an address and port such as 0.0.0.0:8443", self.listen))
         })?;
@@ -106,9 +106,9 @@ impl Raw {
         };
         Ok(Config {
             listen,
-            data: self.data,
+            data: folder.join(self.data),
             names: self.names,
-            tls: self.tls.map(|tls| (tls.certificate, tls.key)),
+            tls: self.tls.map(|tls| (folder.join(tls.certificate), folder.join(tls.key))),
             proxy_protocol,
             drain: Duration::from_secs(self.drain_seconds.min(3600)),
             limits,
@@ -129,8 +129,8 @@ mod tests {
 
     #[test]
     fn the_annotated_example_says_the_defaults() {
-        let example = Config::from_toml(include_str!("../../../../docs/ref/cloud.toml")).unwrap();
-        assert_eq!(format!("{example:?}"), format!("{:?}", Raw::default().check().unwrap()));
+        let example = Config::parse(include_str!("../../../../docs/ref/cloud.toml"), Path::new("")).unwrap();
+        assert_eq!(format!("{example:?}"), format!("{:?}", Raw::default().check(Path::new("")).unwrap()));
     }
 
     #[test]
@@ -143,14 +143,14 @@ mod tests {
             ("[limits]\ntunnels_per_device = 0", "limits.tunnels_per_device: 0 is not within 1 to 64"),
             ("[tls]\ncertificate = \"a\"", "missing field `key`"),
         ] {
-            let error = Config::from_toml(text).unwrap_err().to_string();
+            let error = Config::parse(text, Path::new("")).unwrap_err().to_string();
             assert!(error.contains(expected), "{text}: {error}");
         }
     }
 
     #[test]
     fn one_address_is_a_network() {
-        let config = Config::from_toml("proxy_protocol = [\"127.0.0.1\", \"10.0.0.0/8\"]").unwrap();
+        let config = Config::parse("proxy_protocol = [\"127.0.0.1\", \"10.0.0.0/8\"]", Path::new("")).unwrap();
         assert!(config.proxy_protocol[0].contains(&"127.0.0.1".parse::<std::net::IpAddr>().unwrap()));
         assert!(!config.proxy_protocol[0].contains(&"127.0.0.2".parse::<std::net::IpAddr>().unwrap()));
     }

@@ -218,20 +218,28 @@ impl Records {
     /// # Errors
     /// [`RecordsError::KeyTaken`], or when the file cannot be written.
     pub fn add_device(&self, name: &str, fingerprints: Vec<Fingerprint>) -> Result<Device, RecordsError> {
+        let mut added = self.add_devices(vec![(name.to_owned(), fingerprints)])?;
+        Ok(added.remove(0))
+    }
+
+    /// Registers devices, all or none.
+    ///
+    /// # Errors
+    /// As [`Records::add_device`].
+    pub fn add_devices(&self, new: Vec<(String, Vec<Fingerprint>)>) -> Result<Vec<Device>, RecordsError> {
         self.change(|document| {
-            let taken = |f: &Fingerprint| document.devices.iter().any(|device| device.fingerprints.contains(f));
-            if fingerprints.iter().any(taken) {
-                return Err(RecordsError::KeyTaken);
+            let mut taken: HashSet<Fingerprint> =
+                document.devices.iter().flat_map(|device| device.fingerprints.iter().copied()).collect();
+            let mut added = Vec::with_capacity(new.len());
+            for (name, fingerprints) in new {
+                if !fingerprints.iter().all(|fingerprint| taken.insert(*fingerprint)) {
+                    return Err(RecordsError::KeyTaken);
+                }
+                let id = secret::random_id().into();
+                added.push(Device { id, name, fingerprints, tokens: Vec::new(), revoked: false });
             }
-            let device = Device {
-                id: secret::random_id().into(),
-                name: name.to_owned(),
-                fingerprints,
-                tokens: Vec::new(),
-                revoked: false,
-            };
-            document.devices.push(device.clone());
-            Ok(device)
+            document.devices.extend_from_slice(&added);
+            Ok(added)
         })
     }
 
@@ -270,12 +278,16 @@ impl Records {
         Ok(secret)
     }
 
-    /// Forgets a device.
+    /// Forgets devices, all or none.
     ///
     /// # Errors
-    /// [`RecordsError::Unknown`], or when the file cannot be written.
-    pub fn remove_device(&self, id: &str) -> Result<(), RecordsError> {
-        self.change(|document| remove(&mut document.devices, |device| &*device.id == id, "device"))
+    /// [`RecordsError::Unknown`] if one of them is not there, or when the file cannot be written.
+    pub fn remove_devices(&self, ids: &HashSet<String>) -> Result<(), RecordsError> {
+        self.change(|document| {
+            let before = document.devices.len();
+            document.devices.retain(|device| !ids.contains(&*device.id));
+            if before - document.devices.len() == ids.len() { Ok(()) } else { Err(RecordsError::Unknown("device")) }
+        })
     }
 
     /// Makes a token; its secret is in the answer and nowhere else.
@@ -302,7 +314,11 @@ impl Records {
     /// # Errors
     /// [`RecordsError::Unknown`], or when the file cannot be written.
     pub fn remove_token(&self, id: &str) -> Result<(), RecordsError> {
-        self.change(|document| remove(&mut document.tokens, |token| token.id == id, "token"))
+        self.change(|document| {
+            let position = document.tokens.iter().position(|token| token.id == id);
+            document.tokens.remove(position.ok_or(RecordsError::Unknown("token"))?);
+            Ok(())
+        })
     }
 
     /// One change: on a copy, to disk, then for all to see. If it cannot be written nobody sees it.
@@ -316,12 +332,6 @@ impl Records {
         self.current.store(Arc::new(document.into()));
         Ok(answer)
     }
-}
-
-fn remove<T>(list: &mut Vec<T>, is: impl Fn(&T) -> bool, what: &'static str) -> Result<(), RecordsError> {
-    let position = list.iter().position(is).ok_or(RecordsError::Unknown(what))?;
-    list.remove(position);
-    Ok(())
 }
 
 #[cfg(test)]
@@ -388,8 +398,9 @@ mod tests {
     fn what_is_removed_is_gone_and_removing_it_again_says_so() {
         let (_folder, records) = open();
         let device = records.add_device("a", Vec::new()).unwrap();
-        records.remove_device(&device.id).unwrap();
+        let gone = HashSet::from([device.id.to_string()]);
+        records.remove_devices(&gone).unwrap();
         assert!(records.device(&device.id).is_none());
-        assert_eq!(records.remove_device(&device.id).unwrap_err().to_string(), "there is no such device");
+        assert_eq!(records.remove_devices(&gone).unwrap_err().to_string(), "there is no such device");
     }
 }

@@ -1,0 +1,59 @@
+//! `oriel device`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::exit::BadConfig;
+use crate::output::Output;
+
+/// Run the device half: an ONVIF device that dials its uplinks. SIGTERM lets answers on their way arrive.
+#[derive(Args)]
+pub(crate) struct Device {
+    /// Configuration file; docs/ref/device.toml explains each key.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Device {
+    pub(crate) async fn run(self, output: Output) -> anyhow::Result<()> {
+        let config = match &self.config {
+            Some(file) => oriel_device::Config::load(file),
+            None => oriel_device::Config::parse("", Path::new("")),
+        };
+        let config = config.map_err(|error| BadConfig(error.to_string()))?;
+        let device = oriel_device::Device::start(config).await?;
+        announce(&device, output);
+        super::asked_to_end().await?;
+        device.stop().await;
+        Ok(())
+    }
+}
+
+/// Where a device's service is on the LAN.
+pub(super) fn lan_url(device: &oriel_device::Device) -> Option<String> {
+    device.addresses().first().map(|address| format!("http://{address}/onvif/device_service"))
+}
+
+fn announce(device: &oriel_device::Device, output: Output) {
+    let lan = lan_url(device);
+    let first = device.first_credentials();
+    let json = serde_json::json!({
+        "lan": lan,
+        "uuid": device.uuid().to_string(),
+        "fingerprint": device.fingerprint(),
+        "certificate": device.certificate(),
+        "user": first.map(|first| &first.user),
+        "password": first.map(|first| &first.password),
+    });
+    let mut text = format!(
+        "device on {}\nits key: {}\nits certificate: {}",
+        lan.as_deref().unwrap_or("no address"),
+        device.fingerprint(),
+        device.certificate().display()
+    );
+    if let Some(first) = first {
+        text += &format!("\naccount, shown this once: {} with password {}", first.user, first.password);
+    }
+    output.print(&json, &text);
+}
