@@ -7,10 +7,14 @@ use crate::interfaces;
 use crate::keystore::KeyStore;
 use crate::services::{self, Shared};
 use crate::store::{Account, Files, Folder, Role, Secret, State, Store, StoreError, VERSION};
-use crate::supervisor::{Means, Reports, Serve, Supervisor};
+use crate::supervisor::{Means, Reports, Serve, Supervisor, Tunnel};
+use http::{Request, Response};
+use oriel_soap::Levels;
 use oriel_soap::auth::AuthOptions;
 use oriel_trust::{Fingerprint, Identity, TrustError};
-use oriel_uplink::device::State as Connection;
+use oriel_uplink::Body;
+use oriel_uplink::device::{BoxFuture, State as Connection};
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -76,6 +80,7 @@ pub struct UplinkStatus {
 pub struct Device {
     lan: Lan,
     supervisor: Supervisor,
+    serve: Serve,
     shared: Arc<Shared>,
     fingerprint: Fingerprint,
     first: Option<FirstCredentials>,
@@ -129,10 +134,11 @@ impl Device {
             keys: Arc::clone(&shared.keys),
             call_out: shared.call_out.clone(),
             insecure,
-            serve,
+            serve: Arc::clone(&serve),
+            made: HashMap::new(),
         };
         let supervisor = Supervisor::start(shared.store.watch(), means, shared.reports.clone());
-        Ok(Self { lan, supervisor, shared, fingerprint, first: opened.first, folder: opened.folder })
+        Ok(Self { lan, supervisor, serve, shared, fingerprint, first: opened.first, folder: opened.folder })
     }
 
     /// Where the LAN reaches the device, with the ports that the system chose.
@@ -168,6 +174,16 @@ impl Device {
             UplinkStatus { remote_address: address.to_owned(), state, error }
         };
         self.shared.store.state().uplinks.iter().map(|entry| status(&entry.remote_address)).collect()
+    }
+
+    /// What an uplink named `address` with these rights would answer through: for many tunnels to one device's services.
+    pub fn uplink_service(
+        &self,
+        address: &str,
+        levels: Levels,
+    ) -> impl Fn(Request<Body>) -> BoxFuture<'static, Response<Body>> + Clone + Send + Sync + 'static {
+        let (serve, tunnel) = (Arc::clone(&self.serve), Tunnel::fixed(address, levels));
+        move |request| serve(tunnel.clone(), request)
     }
 
     /// Takes no more requests, lets the answers that are on their way arrive, closes every uplink, and returns when all is done: within

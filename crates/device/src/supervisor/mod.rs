@@ -18,6 +18,8 @@ use oriel_soap::{Level, Levels};
 use oriel_trust::{Validation, client_config};
 use oriel_uplink::device::{self, AddressPolicy, Credentials, Status, Uplink, UplinkConfig};
 use oriel_uplink::{Body, RemoteAddress};
+use rustls::ClientConfig;
+use std::collections::HashMap;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,6 +40,11 @@ pub(crate) struct Tunnel {
 }
 
 impl Tunnel {
+    /// A tunnel whose rights stay as they are.
+    pub(crate) fn fixed(address: &str, levels: Levels) -> Self {
+        Self { address: address.into(), rights: watch::channel(levels).1 }
+    }
+
     /// What a request that arrives now may do.
     pub(crate) fn levels(&self) -> Levels {
         *self.rights.borrow()
@@ -56,6 +63,8 @@ pub(crate) struct Means {
     pub(crate) call_out: CallOut,
     pub(crate) insecure: bool,
     pub(crate) serve: Serve,
+    /// The TLS set-ups that were made, by certificate and policy.
+    pub(crate) made: HashMap<(Option<String>, Option<String>), Arc<ClientConfig>>,
 }
 
 /// How an uplink does, for GetUplinks.
@@ -144,7 +153,8 @@ impl Driver {
     async fn run(mut self, mut wanted: watch::Receiver<Arc<State>>, mut stopped: oneshot::Receiver<()>) {
         loop {
             let state = wanted.borrow_and_update().clone();
-            for step in compare(&state.uplinks, self.running.iter().map(|running| &running.entry)) {
+            let running: Vec<&UplinkEntry> = self.running.iter().map(|running| &running.entry).collect();
+            for step in compare(&state.uplinks, &running) {
                 self.take(step);
             }
             tokio::select! {
@@ -191,7 +201,7 @@ impl Driver {
 
     fn start(&mut self, entry: UplinkEntry) {
         let (rights, current) = watch::channel(levels(&entry.user_level));
-        let uplink = dial_plan(&self.means, &entry).map(|config| {
+        let uplink = self.means.plan(&entry).map(|config| {
             let (serve, tunnel) = (
                 Arc::clone(&self.means.serve),
                 Tunnel { address: entry.remote_address.as_str().into(), rights: current },
@@ -231,29 +241,40 @@ fn levels(names: &[String]) -> Levels {
     names.iter().filter_map(|name| name.parse::<Level>().ok()).collect()
 }
 
-/// With what an uplink is dialled, or the sentence for its `Error`.
-fn dial_plan(means: &Means, entry: &UplinkEntry) -> Result<UplinkConfig, String> {
-    let address: RemoteAddress = entry.remote_address.parse().map_err(|error| format!("address: {error}"))?;
-    let identity = entry.certificate_id.as_deref().map(|id| {
-        means
-            .keys
-            .certificate(id)
-            .ok_or_else(|| format!("certificate: none is stored under the CertificateID \"{id}\" any more"))
-    });
-    let validation =
-        match entry.cert_path_validation_policy_id.as_deref() {
-            Some(id) => Validation::Policy(means.keys.policy(id).cloned().ok_or_else(|| {
-                format!("policy: none is stored under the CertPathValidationPolicyID \"{id}\" any more")
-            })?),
-            None if means.insecure => Validation::Insecure,
+impl Means {
+    /// With what an uplink is dialled, or the sentence for its `Error`.
+    fn plan(&mut self, entry: &UplinkEntry) -> Result<UplinkConfig, String> {
+        let address: RemoteAddress = entry.remote_address.parse().map_err(|error| format!("address: {error}"))?;
+        let tls = self.tls(entry.certificate_id.as_deref(), entry.cert_path_validation_policy_id.as_deref())?;
+        let seed = [self.uuid.as_bytes(), entry.remote_address.as_bytes()].concat();
+        let mut config = UplinkConfig::new(address, Credentials { tls, token: None }, device::seed(&seed));
+        let (call_out, by_uplink) = (self.call_out.clone(), entry.by_uplink);
+        config.policy = AddressPolicy::new(move |address| call_out.check(address, by_uplink).is_ok());
+        Ok(config)
+    }
+
+    /// The TLS set-up for a certificate and a policy, made once: uplinks that share both share its memory.
+    fn tls(&mut self, certificate: Option<&str>, policy: Option<&str>) -> Result<Arc<ClientConfig>, String> {
+        let key = (certificate.map(str::to_owned), policy.map(str::to_owned));
+        if let Some(made) = self.made.get(&key) {
+            return Ok(Arc::clone(made));
+        }
+        let gone =
+            |kind: &str, name: &str, id: &str| format!("{kind}: none is stored under the {name} \"{id}\" any more");
+        let identity = certificate
+            .map(|id| self.keys.certificate(id).ok_or_else(|| gone("certificate", "CertificateID", id)))
+            .transpose()?;
+        let validation = match policy {
+            Some(id) => {
+                let policy = self.keys.policy(id).cloned();
+                Validation::Policy(policy.ok_or_else(|| gone("policy", "CertPathValidationPolicyID", id))?)
+            }
+            None if self.insecure => Validation::Insecure,
             None => Validation::SystemRoots,
         };
-    let tls = client_config(&validation, identity.transpose()?).map_err(|error| format!("TLS: {error}"))?;
-    let seed = [means.uuid.as_bytes(), entry.remote_address.as_bytes()].concat();
-    let mut config = UplinkConfig::new(address, Credentials { tls: Arc::new(tls), token: None }, device::seed(&seed));
-    let (call_out, by_uplink) = (means.call_out.clone(), entry.by_uplink);
-    config.policy = AddressPolicy::new(move |address| call_out.check(address, by_uplink).is_ok());
-    Ok(config)
+        let tls = client_config(&validation, identity).map_err(|error| format!("TLS: {error}"))?;
+        Ok(Arc::clone(self.made.entry(key).or_insert(Arc::new(tls))))
+    }
 }
 
 /// A tunnel with the rights of a user.
