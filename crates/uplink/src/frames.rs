@@ -83,6 +83,11 @@ impl Reader {
         }
     }
 
+    /// Whether the last frame's head left a header block open.
+    pub fn in_header_block(&self) -> bool {
+        matches!(self.head[3], HEADERS | CONTINUATION) && self.head[4] & END_HEADERS == 0
+    }
+
     /// Looks at the next bytes, wherever they were cut, and rewrites the types of hidden frames in place.
     pub fn pass(&mut self, bytes: &mut [u8]) -> Tally {
         let mut tally = Tally::default();

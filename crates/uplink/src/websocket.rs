@@ -15,6 +15,7 @@ use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
         Error, Message,
+        error::ProtocolError,
         protocol::{CloseFrame, WebSocketConfig, frame::coding::CloseCode},
     },
 };
@@ -115,7 +116,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for WebSocketBytes<IO> {
                     let _ = Pin::new(&mut self.socket).poll_flush(cx);
                     return Poll::Ready(Ok(()));
                 }
-                None => return Poll::Ready(Ok(())),
+                // HTTP/2 has an end of its own; a connection that just ends is the end of the stream.
+                None | Some(Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake))) => {
+                    return Poll::Ready(Ok(()));
+                }
                 Some(Err(error)) => return Poll::Ready(Err(to_io(error))),
             }
         }

@@ -30,6 +30,7 @@ const MUTE: u8 = 8;
 const SAW_GOAWAY: u8 = 1;
 const SAW_FLOOD: u8 = 2;
 const SAW_RESETS: u8 = 4;
+const IN_BLOCK: u8 = 8;
 
 /// What a tunnel's byte stream shows to the outside, and what is asked of it.
 #[derive(Debug)]
@@ -114,6 +115,11 @@ impl Meter {
         self.seen.load(Relaxed) & SAW_RESETS != 0
     }
 
+    /// Whether a header block was open when the last frame was seen.
+    pub(crate) fn in_header_block(&self) -> bool {
+        self.seen.load(Relaxed) & IN_BLOCK != 0
+    }
+
     /// Asks for a ping at the next frame boundary. The connection has to be polled for it to leave.
     pub(crate) fn send_ping(&self) {
         self.wanted.fetch_or(SEND_PING, Relaxed);
@@ -191,6 +197,11 @@ impl<IO> Wire<IO> {
         let tally = self.reader.pass(bytes);
         if tally.control > 0 || tally.headers > 0 || tally.goaway.is_some() || tally.pong.is_some() {
             self.meter.note(&tally, now);
+            if self.reader.in_header_block() {
+                self.meter.seen.fetch_or(IN_BLOCK, Relaxed);
+            } else if self.meter.in_header_block() {
+                self.meter.seen.fetch_and(!IN_BLOCK, Relaxed);
+            }
             // On the cloud's side HEADERS are answers, and an answer's interim heads must not flood either.
             let uninvited = if self.side == Side::Client { tally.control + tally.headers } else { tally.control };
             if self.side == Side::Server {

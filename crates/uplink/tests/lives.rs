@@ -1,4 +1,5 @@
 //! Hours and outages of an uplink in virtual time (Uplink §5.2): liveness, reconnecting, draining.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

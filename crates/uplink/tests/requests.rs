@@ -1,4 +1,5 @@
 //! Requests and extended CONNECT through a tunnel, both forms, both directions.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

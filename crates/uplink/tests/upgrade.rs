@@ -1,4 +1,5 @@
 //! The upgrade as bytes (Uplink §5.1.1): sent strictly, accepted tolerantly, refused with a reason.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

@@ -119,7 +119,7 @@ fn finish<IO: Io>(
 
 fn ended(shared: &Shared, result: Result<(), h2::Error>) -> CloseReason {
     match result {
-        Err(error) => broken_bound(shared).unwrap_or_else(|| CloseReason::of(&error)),
+        Err(error) => broken_bound(shared).unwrap_or_else(|| CloseReason::of(&error, shared.meter.in_header_block())),
         Ok(()) => CloseReason::Peer,
     }
 }

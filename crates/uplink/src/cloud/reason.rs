@@ -33,6 +33,9 @@ pub enum CloseReason {
     /// Too many small frames that nobody read yet.
     #[error("the device sent more small or empty frames than are allowed unread: {0}")]
     SmallFrames(String),
+    /// A header block without an end.
+    #[error("the device sent a header block in more pieces than are allowed")]
+    HeaderFlood,
     /// The device broke HTTP/2.
     #[error("the device broke HTTP/2: {0}")]
     Protocol(String),
@@ -67,24 +70,26 @@ impl CloseReason {
     /// The HTTP/2 error code that tells the device.
     pub(crate) fn code(&self) -> u32 {
         match self {
-            Self::ControlFlood | Self::ResetFlood | Self::SmallFrames(_) => 11,
+            Self::ControlFlood | Self::ResetFlood | Self::HeaderFlood | Self::SmallFrames(_) => 11,
             Self::NoSettings => 4,
             Self::Protocol(_) => 1,
             _ => 0,
         }
     }
 
-    pub(crate) fn of(error: &h2::Error) -> Self {
-        let code = error.reason();
+    /// `in_header_block`: the last frame seen left a header block open. `h2` names both floods alike.
+    pub(crate) fn of(error: &h2::Error, in_header_block: bool) -> Self {
         if error.is_io() {
             return Self::Io(error.to_string());
         }
         if error.is_remote() {
             return Self::PeerError(error.to_string());
         }
-        match code {
-            Some(h2::Reason::ENHANCE_YOUR_CALM) => Self::SmallFrames(error.to_string()),
-            _ => Self::Protocol(error.to_string()),
+        let text = error.to_string();
+        match error.reason() {
+            Some(h2::Reason::ENHANCE_YOUR_CALM) if in_header_block => Self::HeaderFlood,
+            Some(h2::Reason::ENHANCE_YOUR_CALM) => Self::SmallFrames(text),
+            _ => Self::Protocol(text),
         }
     }
 }

@@ -158,7 +158,7 @@ fn failed(shared: &Shared, error: &h2::Error) -> RequestError {
     if error.is_go_away() && error.is_remote() && error.reason() == Some(h2::Reason::NO_ERROR) {
         return RequestError::GoingAway;
     }
-    RequestError::Closed(CloseReason::of(error))
+    RequestError::Closed(CloseReason::of(error, shared.meter.in_header_block()))
 }
 
 fn content_length(headers: &HeaderMap) -> Option<u64> {

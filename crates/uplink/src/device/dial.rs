@@ -121,7 +121,9 @@ fn tls_error(error: &io::Error) -> DialError {
             CertificateError::NotValidForName | NotValidForNameContext { .. } => {
                 "the cloud's certificate is for another name".into()
             }
-            CertificateError::UnknownIssuer => "the cloud's certificate was issued by nobody this device trusts".into(),
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                "the cloud's certificate was issued by nobody this device trusts".into()
+            }
             CertificateError::Revoked => "the cloud's certificate was revoked".into(),
             other => format!("the cloud's certificate was refused: {other}"),
         },
