@@ -1,7 +1,7 @@
 //! Parsing with bounds: size, depth, nodes, attributes and namespaces are limited before anything is built.
 
 use super::{XmlError, XmlErrorKind};
-use memchr::{memchr, memmem};
+use memchr::{memchr, memchr3, memmem};
 use roxmltree::{Document, Error, ParsingOptions};
 
 /// Bounds on one document.
@@ -121,25 +121,22 @@ impl Tag {
     fn scan(text: &[u8]) -> Self {
         let mut tag = Self::default();
         let mut at = 0;
-        while at < text.len() {
-            match text[at] {
-                b'>' => {
-                    tag.empty = at > 0 && text[at - 1] == b'/';
-                    tag.len = at + 1;
-                    return tag;
-                }
-                quote @ (b'"' | b'\'') => {
-                    tag.attributes += 1;
-                    at += 1;
-                    at += memchr(quote, &text[at..]).unwrap_or(text.len() - at);
-                }
-                b'x' if text[at..].starts_with(b"xmlns") => {
-                    tag.namespaces += 1;
-                    at += 4;
-                }
-                _ => {}
+        while let Some(found) = memchr3(b'>', b'"', b'\'', &text[at..]) {
+            let end = at + found;
+            if text[end] == b'>' {
+                tag.empty = end > 0 && text[end - 1] == b'/';
+                tag.len = end + 1;
+                return tag;
             }
-            at += 1;
+            // Between two values stands the name of the second.
+            tag.attributes += 1;
+            if text[at..end].trim_ascii_start().starts_with(b"xmlns")
+                || at == 0 && memmem::find(&text[..end], b"xmlns").is_some()
+            {
+                tag.namespaces += 1;
+            }
+            let value = end + 1;
+            at = memchr(text[end], &text[value..]).map_or(text.len(), |close| value + close + 1);
         }
         tag.len = text.len();
         tag

@@ -199,9 +199,11 @@ const XML: &str = "http://www.w3.org/XML/1998/namespace";
 
 /// Text or attribute value. What XML 1.0 cannot express becomes U+FFFD.
 pub(crate) fn escape(text: &str, attribute: bool, out: &mut String) {
-    let mut done = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        let (with, len) = match byte {
+    let bytes = text.as_bytes();
+    let (mut done, mut at) = (0, 0);
+    while let Some(found) = bytes[at..].iter().position(|byte| MARKED[usize::from(*byte)]) {
+        at += found;
+        let (with, len) = match bytes[at] {
             b'&' => ("&amp;", 1),
             b'<' => ("&lt;", 1),
             b'>' => ("&gt;", 1),
@@ -209,14 +211,34 @@ pub(crate) fn escape(text: &str, attribute: bool, out: &mut String) {
             b'"' if attribute => ("&quot;", 1),
             b'\n' if attribute => ("&#10;", 1),
             b'\t' if attribute => ("&#9;", 1),
-            0..=8 | 0x0b | 0x0c | 0x0e..=0x1f => ("\u{fffd}", 1),
             // U+FFFE and U+FFFF.
-            0xef if matches!(text.as_bytes()[at..], [_, 0xbf, 0xbe | 0xbf, ..]) => ("\u{fffd}", 3),
-            _ => continue,
+            0xef if matches!(bytes[at..], [_, 0xbf, 0xbe | 0xbf, ..]) => ("\u{fffd}", 3),
+            b'"' | b'\n' | b'\t' | 0xef => {
+                at += 1;
+                continue;
+            }
+            _ => ("\u{fffd}", 1),
         };
         out.push_str(&text[done..at]);
         out.push_str(with);
-        done = at + len;
+        at += len;
+        done = at;
     }
     out.push_str(&text[done..]);
 }
+
+/// Bytes to look at: markup, control characters, and the first byte of U+FFFE and U+FFFF.
+const MARKED: [bool; 256] = {
+    let mut marked = [false; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        marked[byte] = true;
+        byte += 1;
+    }
+    marked[b'&' as usize] = true;
+    marked[b'<' as usize] = true;
+    marked[b'>' as usize] = true;
+    marked[b'"' as usize] = true;
+    marked[0xef] = true;
+    marked
+};
