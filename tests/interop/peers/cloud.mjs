@@ -90,7 +90,11 @@ async function serve(socket) {
   session.on('error', (error) => { session.reason ??= String(error); });
   socket.on('error', (error) => { session.reason ??= String(error); });
   session.on('ping', () => emit('ping', { tunnel }));
-  session.on('goaway', (code, last) => emit('goaway', { code, last, tunnel }));
+  session.on('goaway', (code, last) => {
+    // A device that said GOAWAY takes no new streams there.
+    if (tunnels.has(tunnel)) tunnels.get(tunnel).leaving = true;
+    emit('goaway', { code, last, tunnel });
+  });
   session.on('remoteSettings', (s) => emit('settings', { connect_protocol: s.enableConnectProtocol ? 1 : 0, window: s.initialWindowSize }));
   session.on('close', () => {
     clearInterval(timer);
@@ -120,7 +124,7 @@ server.listen(Number(port), host, () => emit('listening', { port: server.address
 const lines = createInterface({ input: process.stdin });
 lines.on('line', (line) => {
   const command = JSON.parse(line);
-  const tunnel = command.tunnel ?? Math.max(...tunnels.keys());
+  const tunnel = command.tunnel ?? Math.max(...[...tunnels].filter(([, held]) => !held.leaving).map(([key]) => key));
   const found = tunnels.get(tunnel);
   if (!found) return emit('unanswered', { id: command.id, reason: 'no tunnel' });
   const { session, stream, socket } = found;

@@ -95,10 +95,12 @@ class Cloud:
 
     def command(self, line):
         command = json.loads(line)
-        if not self.tunnels:
+        # A device that said GOAWAY takes no new streams there.
+        usable = [number for number, tunnel in self.tunnels.items() if not tunnel.conn.leaving]
+        number = command.get("tunnel") or max(usable, default=None)
+        if number not in self.tunnels:
             emit("unanswered", id=command.get("id"), reason="no tunnel")
             return
-        number = command.get("tunnel") or max(self.tunnels)
         tunnel = self.tunnels[number]
         match command["do"]:
             case "call":

@@ -27,11 +27,17 @@ WINDOW = 1 << 20
 
 
 class Reversed(H2Connection):
-    """A GOAWAY(NO_ERROR) from the HTTP/2 client bars only pushes (RFC 9113 6.8): streams go on until the close."""
+    """GOAWAY(NO_ERROR) as RFC 9113 6.8 has it: streams under way go on, and PING may follow. Bare python-h2 takes it for the end.
+
+    From the HTTP/2 client it bars only pushes; from the server it bars new streams.
+    """
+
+    leaving = False
 
     def _receive_goaway_frame(self, frame):
-        if frame.error_code != ErrorCodes.NO_ERROR or self.config.client_side:
+        if frame.error_code != ErrorCodes.NO_ERROR:
             return super()._receive_goaway_frame(frame)
+        self.leaving = True
         emit("goaway", code=int(frame.error_code), last=frame.last_stream_id, debug=frame.additional_data.decode("latin-1"))
         return [], []
 

@@ -77,7 +77,8 @@ def crash(scene):
 
 # ---- restart under load
 
-RATE, BEFORE, AFTER, DRAIN = 50, 3.0, 12.0, 5
+# A tunnel younger than 5 s is replaced by the ladder and not at once, so that two clouds cannot play ball: be older.
+RATE, BEFORE, AFTER, DRAIN = 50, 6.0, 10.0, 5
 
 
 class Load:
