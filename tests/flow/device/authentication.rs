@@ -18,13 +18,15 @@ async fn who_shows_nothing_is_asked_for_digest_with_md5_first() {
 async fn both_digest_algorithms_are_accepted() {
     let camera = Camera::start().await;
     let message = envelope::request(&GetDeviceInformation::default(), &Headers::default());
-    let refused = camera.post(DEVICE, message.clone()).await;
-    for challenge in challenges(&refused) {
+    for algorithm in ["MD5", "SHA-256"] {
+        let refused = camera.post(DEVICE, message.clone()).await;
+        let offered = challenges(&refused).into_iter().filter(|challenge| challenge.contains(algorithm));
         let mut client = DigestClient::new("user", password("user"));
         let mut request = soap(DEVICE, message.clone());
-        let authorization = client.answer([challenge], "POST", DEVICE).unwrap();
+        let authorization = client.answer(offered, "POST", DEVICE).unwrap();
+        assert!(authorization.contains(algorithm), "{authorization}");
         request.headers_mut().insert("authorization", authorization.parse().unwrap());
-        assert_eq!(camera.send(request).await.status, StatusCode::OK, "{challenge}");
+        assert_eq!(camera.send(request).await.status, StatusCode::OK, "{algorithm}");
     }
 }
 
@@ -96,7 +98,9 @@ async fn a_username_token_needs_nonce_and_time_and_is_good_once() {
 #[tokio::test]
 async fn a_skewed_clock_is_told_and_the_time_can_be_read_all_the_same() {
     let camera = Camera::start().await;
-    let token = |seconds| UsernameToken::digest("user", &password("user"), Timestamp::now() - std::time::Duration::from_secs(seconds));
+    let token = |seconds| {
+        UsernameToken::digest("user", &password("user"), Timestamp::now() - std::time::Duration::from_secs(seconds))
+    };
     let answer = camera.post(DEVICE, with_token(&GetDeviceInformation::default(), token(3600))).await;
     assert_eq!(name(&fault_of(&answer)), "env:Sender/ter:NotAuthorized");
     assert!(fault_of(&answer).reason.contains("clock"), "{}", fault_of(&answer).reason);

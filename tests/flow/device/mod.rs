@@ -1,5 +1,7 @@
 //! The device alone, over real loopback: a small HTTP client asks what a client of the LAN would ask.
 
+#![allow(clippy::unwrap_used, reason = "what a test did not expect ends it")]
+
 mod authentication;
 mod bad_input;
 mod cloud_end;
@@ -128,7 +130,8 @@ impl Camera {
 fn config(folder: &TempDir, change: impl FnOnce(&mut Config)) -> Config {
     let mut config = Config::new(folder.path().join("data"));
     config.listen = vec![([127, 0, 0, 1], 0).into()];
-    let account = |(name, level): (&str, Role)| Account { name: name.to_owned(), password: Secret::new(password(name)), level };
+    let account =
+        |(name, level): (&str, Role)| Account { name: name.to_owned(), password: Secret::new(password(name)), level };
     config.users = USERS.map(account).to_vec();
     config.call_out.allowed = vec!["127.0.0.0/8".parse().unwrap()];
     change(&mut config);

@@ -22,7 +22,12 @@ async fn on_the_lan_the_account_counts() {
     for row in oriel_onvif::tables().iter().flat_map(|table| table.rows) {
         let message = envelope::request_raw(&bare(row), &Headers::default());
         let nobody = camera.post(DEVICE, message).await;
-        assert_eq!(nobody.status != StatusCode::UNAUTHORIZED, allowed(Level::Anonymous.into(), row.access), "nobody {}", row.name);
+        assert_eq!(
+            nobody.status != StatusCode::UNAUTHORIZED,
+            allowed(Level::Anonymous.into(), row.access),
+            "nobody {}",
+            row.name
+        );
         for (user, role) in USERS {
             let token = UsernameToken::digest(user, &password(user), Timestamp::now());
             let headers = Headers { username_token: Some(token), ..Headers::default() };
@@ -40,7 +45,13 @@ async fn in_a_tunnel_the_uplink_counts_and_several_levels_are_their_union() {
     let cloud = Cloud::listen().await;
     let camera = cloud.camera().await;
     let mut tunnel = None;
-    for levels in [&[Level::User][..], &[Level::Operator], &[Level::Administrator], &[Level::User, Level::Operator], &[Level::Anonymous]] {
+    for levels in [
+        &[Level::User][..],
+        &[Level::Operator],
+        &[Level::Administrator],
+        &[Level::User, Level::Operator],
+        &[Level::Anonymous],
+    ] {
         let names: Vec<&str> = levels.iter().map(|level| level.name()).collect();
         cloud.set(&camera, &names).await;
         // Only the rights change, so the tunnel that stands stays.

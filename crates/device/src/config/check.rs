@@ -30,7 +30,7 @@ impl Place<'_> {
         let quoted = message.split('`').nth(1);
         let named = ["unknown field", "missing field", "duplicate"].iter().any(|start| message.starts_with(start));
         let line = span.as_ref().map(|span| self.line(span));
-        let key = if named { quoted.map(str::to_owned) } else { line.and_then(|line| self.key_on(line)) };
+        let key = quoted.filter(|_| named).map(str::to_owned).or_else(|| line.and_then(|line| self.key_on(line)));
         let advice = match message {
             message if message.starts_with("unknown field") => "; correct the name, or remove the line",
             message if message.starts_with("missing field") => "; add it",

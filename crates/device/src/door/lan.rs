@@ -1,5 +1,6 @@
 //! The ports to the LAN: HTTP/1.1 with a bound on everything a client can be slow or big with.
 
+use super::stall::Stalling;
 use super::{Door, Origin};
 use http::Request;
 use hyper::body::Incoming;
@@ -110,7 +111,7 @@ async fn serve(stream: TcpStream, peer: SocketAddr, door: Arc<Door>, mut stopped
         .header_read_timeout(HEAD)
         .max_headers(MAX_FIELDS)
         .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Stalling::new(stream)), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = &mut connection => ended,

@@ -10,6 +10,7 @@
 mod body;
 mod lan;
 mod origin;
+mod stall;
 
 use body::Refused;
 pub(crate) use lan::Lan;

@@ -16,13 +16,13 @@ pub(super) enum Step {
 }
 
 /// The steps from `running` to `wanted`; what is freed comes first.
-pub(super) fn compare<'a>(wanted: &[UplinkEntry], running: impl Iterator<Item = &'a UplinkEntry> + Clone) -> Vec<Step> {
-    let gone = running.clone().filter(|entry| !wanted.iter().any(|wanted| wanted.is_at(&entry.remote_address)));
-    let mut steps: Vec<Step> = gone.cloned().map(Step::Drain).collect();
+pub(super) fn compare(wanted: &[UplinkEntry], running: &[&UplinkEntry]) -> Vec<Step> {
+    let gone = running.iter().filter(|entry| !wanted.iter().any(|wanted| wanted.is_at(&entry.remote_address)));
+    let mut steps: Vec<Step> = gone.map(|entry| Step::Drain((*entry).clone())).collect();
     for entry in wanted {
-        match running.clone().find(|running| running.is_at(&entry.remote_address)) {
+        match running.iter().find(|running| running.is_at(&entry.remote_address)) {
             None => steps.push(Step::Start(entry.clone())),
-            Some(running) if running == entry => {}
+            Some(running) if *running == entry => {}
             Some(running) if same_tunnel(running, entry) => steps.push(Step::SetRights(entry.clone())),
             Some(_) => steps.push(Step::Replace(entry.clone())),
         }
@@ -50,7 +50,7 @@ mod tests {
     }
 
     fn steps(wanted: &[UplinkEntry], running: &[UplinkEntry]) -> Vec<Step> {
-        compare(wanted, running.iter())
+        compare(wanted, &running.iter().collect::<Vec<_>>())
     }
 
     #[test]
