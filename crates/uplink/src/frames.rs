@@ -25,6 +25,9 @@ const END_STREAM: u8 = 1;
 const ACK: u8 = 1;
 const END_HEADERS: u8 = 4;
 
+/// Most bytes of a GOAWAY's text, read or written.
+const MAX_TEXT: usize = 200;
+
 /// Marks the payload of a ping of ours, so that its answer can be told from one to the library's ping.
 const OUR_PING: u64 = 0x6f72_6900_0000_0000;
 const OUR_PING_MASK: u64 = 0xffff_ff00_0000_0000;
@@ -51,7 +54,7 @@ pub struct Tally {
     pub headers: u32,
     /// SETTINGS that are no acknowledgement.
     pub settings: u32,
-    /// The error code of a GOAWAY.
+    /// The error code of a GOAWAY; its text is in [`Reader::goaway_text`].
     pub goaway: Option<u32>,
     /// What our own ping carried, as its answer brought it back.
     pub pong: Option<u64>,
@@ -67,6 +70,7 @@ pub struct Reader {
     capture: Option<u8>,
     captured: [u8; 8],
     captured_len: u8,
+    text: Vec<u8>,
 }
 
 impl Reader {
@@ -80,12 +84,18 @@ impl Reader {
             capture: None,
             captured: [0; 8],
             captured_len: 0,
+            text: Vec::new(),
         }
     }
 
     /// Whether the last frame's head left a header block open.
     pub fn in_header_block(&self) -> bool {
         matches!(self.head[3], HEADERS | CONTINUATION) && self.head[4] & END_HEADERS == 0
+    }
+
+    /// What the last GOAWAY said beside its code, at most 200 bytes.
+    pub fn goaway_text(&self) -> &[u8] {
+        &self.text
     }
 
     /// Looks at the next bytes, wherever they were cut, and rewrites the types of hidden frames in place.
@@ -156,6 +166,9 @@ impl Reader {
         }
         self.capture = (kind == GOAWAY || (kind == PING && flags & ACK != 0)).then_some(kind);
         self.captured_len = 0;
+        if kind == GOAWAY {
+            self.text.clear();
+        }
         if self.skip == 0 {
             self.finish(tally);
         }
@@ -167,6 +180,10 @@ impl Reader {
             let n = bytes.len().min(self.captured.len() - from);
             self.captured[from..from + n].copy_from_slice(&bytes[..n]);
             self.captured_len += n as u8;
+            if self.capture == Some(GOAWAY) {
+                let rest = &bytes[n..];
+                self.text.extend_from_slice(&rest[..rest.len().min(MAX_TEXT - self.text.len())]);
+            }
         }
         self.skip -= bytes.len() as u32;
         if self.skip == 0 {
@@ -256,7 +273,7 @@ pub fn ping(stamp: u64) -> [u8; HEAD + 8] {
 
 /// A GOAWAY with no stream of the peer's accepted: pushes are off, so there are none.
 pub fn goaway(code: u32, text: &str) -> Vec<u8> {
-    let text = &text.as_bytes()[..text.len().min(256)];
+    let text = &text.as_bytes()[..text.len().min(MAX_TEXT)];
     let mut frame = vec![0, 0, 0, GOAWAY, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     frame[1..3].copy_from_slice(&(8 + text.len() as u16).to_be_bytes());
     frame.extend_from_slice(&code.to_be_bytes());
@@ -346,9 +363,16 @@ mod tests {
             let mut reader = Reader::new(Side::Server);
             let mut bytes = whole.clone();
             let (a, b) = bytes.split_at_mut(cut);
-            let tally = sum(reader.pass(a), reader.pass(b));
+            let mut goaway_text = Vec::new();
+            let mut tally = Tally::default();
+            for part in [a, b] {
+                let seen = reader.pass(part);
+                tally = sum(tally, seen);
+            }
+            goaway_text.extend_from_slice(reader.goaway_text());
             let want = Tally { control: 4, resets: 1, data: 1, headers: 1, settings: 1, goaway: Some(0), pong: None };
             assert_eq!(tally, want, "cut at {cut}");
+            assert_eq!(goaway_text, b"drain", "cut at {cut}");
             assert_eq!(bytes[at], HIDDEN);
             bytes[at] = GOAWAY;
             assert_eq!(bytes, whole, "nothing else is touched");

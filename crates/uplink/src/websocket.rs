@@ -10,7 +10,10 @@ use std::{
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Sink, Stream};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::Instant,
+};
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
@@ -20,12 +23,18 @@ use tokio_tungstenite::{
     },
 };
 
+use crate::frames::Bucket;
+
 pub use tokio_tungstenite::tungstenite::protocol::Role;
 
 /// Most bytes in one message, in and out: a peer that packs more is closed.
 pub const MAX_MESSAGE: usize = 1024 * 1024;
 /// Most bytes that we put into one message.
 const MAX_SENT: usize = 64 * 1024;
+
+/// Pings, pongs and empty messages that are taken a second, and at once.
+const IDLE_RATE: u32 = 20;
+const IDLE_BURST: u32 = 200;
 
 /// Small buffers: the defaults cost 145 KB for each idle connection.
 fn config() -> WebSocketConfig {
@@ -44,13 +53,24 @@ pub struct WebSocketBytes<IO> {
     message: Bytes,
     refusing: Option<&'static str>,
     close_sent: bool,
+    idle_words: Bucket,
+    start: Instant,
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketBytes<IO> {
     /// Wraps a connection whose upgrade is done.
     pub async fn new(io: IO, role: Role) -> Self {
         let socket = WebSocketStream::from_raw_socket(io, role, Some(config())).await;
-        Self { socket, message: Bytes::new(), refusing: None, close_sent: false }
+        let idle_words = Bucket::new(IDLE_RATE, IDLE_BURST);
+        Self { socket, message: Bytes::new(), refusing: None, close_sent: false, idle_words, start: Instant::now() }
+    }
+
+    /// Bounds messages that carry nothing; what carries bytes is bounded by the layer above.
+    fn idle_word(&mut self) {
+        let now = self.start.elapsed().as_millis() as u64;
+        if !self.idle_words.take(now, 1) {
+            self.refusing = Some("more WebSocket control messages per second than are allowed");
+        }
     }
 
     /// Says why no more is read (RFC 6455 §7.4.1: 1003, data of a type that cannot be accepted), then fails.
@@ -67,17 +87,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketBytes<IO> {
         Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, why)))
     }
 
-    fn poll_send(&mut self, cx: &mut Context<'_>, message: Bytes) -> Poll<io::Result<usize>> {
+    fn send(&mut self, message: Bytes) -> io::Result<usize> {
         let n = message.len();
-        Poll::Ready(Pin::new(&mut self.socket).start_send(Message::Binary(message)).map(|()| n).map_err(to_io)).map(
-            |sent| {
-                // Sends on; whether all of it leaves now does not matter, `poll_ready` waits for it next time.
-                if sent.is_ok() {
-                    let _ = Pin::new(&mut self.socket).poll_ready(cx);
-                }
-                sent
-            },
-        )
+        Pin::new(&mut self.socket).start_send(Message::Binary(message)).map(|()| n).map_err(to_io)
     }
 }
 
@@ -105,13 +117,15 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for WebSocketBytes<IO> {
                 return Poll::Ready(Ok(()));
             }
             match ready!(Pin::new(&mut self.socket).poll_next(cx)) {
+                Some(Ok(Message::Binary(bytes))) if bytes.is_empty() => self.idle_word(),
                 Some(Ok(Message::Binary(bytes))) => self.message = bytes,
                 Some(Ok(Message::Text(_))) => self.refusing = Some("only binary messages are spoken here"),
                 // A ping was answered by the library; its answer leaves with the next flush.
                 Some(Ok(Message::Ping(_))) => {
                     let _ = Pin::new(&mut self.socket).poll_flush(cx);
+                    self.idle_word();
                 }
-                Some(Ok(Message::Pong(_) | Message::Frame(_))) => {}
+                Some(Ok(Message::Pong(_) | Message::Frame(_))) => self.idle_word(),
                 Some(Ok(Message::Close(_))) => {
                     let _ = Pin::new(&mut self.socket).poll_flush(cx);
                     return Poll::Ready(Ok(()));
@@ -129,7 +143,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for WebSocketBytes<IO> {
 impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WebSocketBytes<IO> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         ready!(Pin::new(&mut self.socket).poll_ready(cx)).map_err(to_io)?;
-        self.poll_send(cx, Bytes::copy_from_slice(&buf[..buf.len().min(MAX_SENT)]))
+        Poll::Ready(self.send(Bytes::copy_from_slice(&buf[..buf.len().min(MAX_SENT)])))
     }
 
     fn poll_write_vectored(
@@ -143,7 +157,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WebSocketBytes<IO> {
             let room = MAX_SENT - message.len();
             message.extend_from_slice(&buf[..buf.len().min(room)]);
         }
-        self.poll_send(cx, message.freeze())
+        Poll::Ready(self.send(message.freeze()))
     }
 
     fn is_write_vectored(&self) -> bool {

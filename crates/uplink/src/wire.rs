@@ -4,12 +4,14 @@
 use std::{
     io::{self, IoSlice},
     pin::Pin,
-    sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use std::sync::Arc;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::Instant,
@@ -18,6 +20,7 @@ use tokio::{
 use crate::{
     frames::{self, Bucket, Reader, Side, Tally, Writer},
     liveness::View,
+    upgrade::response::snippet,
 };
 
 const NOT_BLOCKED: u64 = u64::MAX;
@@ -43,7 +46,8 @@ pub(crate) struct Meter {
     rtt_us: AtomicU64,
     settings: AtomicU32,
     goaway_code: AtomicU32,
-    bye_code: AtomicU32,
+    goaway_text: Mutex<String>,
+    bye: OnceLock<(u32, String)>,
     wanted: AtomicU8,
     seen: AtomicU8,
 }
@@ -59,7 +63,8 @@ impl Meter {
             rtt_us: AtomicU64::new(0),
             settings: AtomicU32::new(0),
             goaway_code: AtomicU32::new(0),
-            bye_code: AtomicU32::new(0),
+            goaway_text: Mutex::new(String::new()),
+            bye: OnceLock::new(),
             wanted: AtomicU8::new(0),
             seen: AtomicU8::new(0),
         }
@@ -107,6 +112,11 @@ impl Meter {
         (self.seen.load(Relaxed) & SAW_GOAWAY != 0).then(|| self.goaway_code.load(Relaxed))
     }
 
+    /// What the peer's GOAWAY said, fit for a person.
+    pub(crate) fn goaway_text(&self) -> String {
+        self.goaway_text.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     pub(crate) fn flooded(&self) -> bool {
         self.seen.load(Relaxed) & SAW_FLOOD != 0
     }
@@ -131,17 +141,18 @@ impl Meter {
     }
 
     /// Asks for a last GOAWAY; nothing is read any more.
-    pub(crate) fn send_bye(&self, code: u32) {
-        self.bye_code.store(code, Relaxed);
+    pub(crate) fn send_bye(&self, code: u32, text: String) {
+        self.bye.get_or_init(|| (code, text));
         self.wanted.fetch_or(SEND_BYE | MUTE, Relaxed);
     }
 
-    fn note(&self, tally: &Tally, now: Duration) {
+    fn note(&self, tally: &Tally, goaway_text: &[u8], now: Duration) {
         if tally.settings > 0 {
             self.settings.fetch_add(tally.settings, Relaxed);
         }
         if let Some(code) = tally.goaway {
             self.goaway_code.store(code, Relaxed);
+            *self.goaway_text.lock().unwrap_or_else(PoisonError::into_inner) = snippet(goaway_text);
             self.seen.fetch_or(SAW_GOAWAY, Relaxed);
         }
         if let Some(stamp) = tally.pong {
@@ -196,7 +207,7 @@ impl<IO> Wire<IO> {
         self.meter.read.fetch_add(bytes.len() as u64, Relaxed);
         let tally = self.reader.pass(bytes);
         if tally.control > 0 || tally.headers > 0 || tally.goaway.is_some() || tally.pong.is_some() {
-            self.meter.note(&tally, now);
+            self.meter.note(&tally, self.reader.goaway_text(), now);
             if self.reader.in_header_block() {
                 self.meter.seen.fetch_or(IN_BLOCK, Relaxed);
             } else if self.meter.in_header_block() {
@@ -248,7 +259,8 @@ impl<IO> Wire<IO> {
             self.ours.extend_from_slice(&frames::goaway(0, "drain"));
         }
         if wanted & SEND_BYE != 0 {
-            self.ours.extend_from_slice(&frames::goaway(self.meter.bye_code.load(Relaxed), "closed"));
+            let (code, text) = self.meter.bye.get().map_or((0, ""), |(code, text)| (*code, text));
+            self.ours.extend_from_slice(&frames::goaway(code, text));
         }
     }
 }

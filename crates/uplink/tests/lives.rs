@@ -141,6 +141,22 @@ async fn a_lost_tunnel_comes_back_by_itself_and_the_status_tells() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_cut_tunnel_meets_the_ladder_and_its_reason_is_in_the_error() {
+    let mut camera = camera(false);
+    let (tunnel, _) = camera.accept().await;
+    tunnel.request(Class::Soap, get("/ok")).await.unwrap();
+    sleep(S(120)).await;
+    tunnel.close(CloseReason::Evicted);
+    camera.becomes(State::Offline).await;
+    let status = camera.uplink.status().borrow().clone();
+    let want = "HTTP/2: the cloud closed the tunnel: newer tunnels of the same device took its place";
+    assert_eq!(status.error.as_deref(), Some(want));
+    let at = Instant::now();
+    camera.accept().await;
+    assert!(at.elapsed() > S(1), "not at once: two tunnels would push each other out for ever");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_unreachable_cloud_is_tried_by_the_ladder() {
     let mut camera = camera(false);
     let mut times = Vec::new();
@@ -308,7 +324,8 @@ async fn an_error_goaway_ends_the_tunnel_with_its_reason() {
     raw_cloud(&mut far).await;
     far.write_all(&oriel_uplink::frames::goaway(11, "calm")).await.unwrap();
     let closed = served.await.unwrap();
-    assert_eq!(closed, Closed::PeerError(11));
+    assert_eq!(closed, Closed::PeerError { code: 11, text: "calm".into() });
+    assert_eq!(closed.to_string(), "the cloud closed the tunnel: calm");
     let mut rest = Vec::new();
     far.read_to_end(&mut rest).await.unwrap();
 }

@@ -242,6 +242,6 @@ async fn dropping_the_driver_ends_the_tunnel_and_dropping_every_clone_too() {
     let second = pair(Form::Native).await;
     second.tunnel.request(Class::Soap, get("/ok")).await.unwrap();
     drop(second.tunnel);
-    second.cloud.await.unwrap();
+    assert_eq!(second.cloud.await.unwrap(), CloseReason::Dropped);
     second.device.await.unwrap();
 }

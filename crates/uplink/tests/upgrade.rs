@@ -383,3 +383,39 @@ async fn a_cloud_that_accepts_and_then_is_silent_is_given_up() {
     let error = dialled.await.unwrap().unwrap_err();
     assert_eq!(error.to_string(), "upgrade: no answer within 5 s");
 }
+
+/// The next number of a small generator (SplitMix64), for inputs that are random but the same every time.
+fn next(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[test]
+fn whatever_comes_a_decision_once_made_is_kept_and_nothing_panics() {
+    let answer = "HTTP/1.1 101 x\r\nUpgrade: h2c-reverse\r\nRetry-After: 5\r\n\r\nbody";
+    let mut state = 1;
+    for round in 0..20_000 {
+        let seed = if round % 2 == 0 { NATIVE } else { answer };
+        let mut bytes = seed.as_bytes().to_vec();
+        for _ in 0..1 + next(&mut state) % 4 {
+            let at = next(&mut state) as usize % bytes.len();
+            match next(&mut state) % 3 {
+                0 => bytes[at] = next(&mut state) as u8,
+                1 => bytes.insert(at, b"\r\n: ,"[next(&mut state) as usize % 5]),
+                _ => drop(bytes.remove(at)),
+            }
+        }
+        let cut = next(&mut state) as usize % bytes.len();
+        let early = request::parse(&bytes[..cut]);
+        if early != Judged::Partial {
+            assert_eq!(early, request::parse(&bytes), "{:?} cut at {cut}", String::from_utf8_lossy(&bytes));
+        }
+        if let Ok(Some(early)) = response::parse(&bytes[..cut]) {
+            assert_eq!(Some(early), response::parse(&bytes).unwrap());
+        }
+        let _ = oriel_uplink::websocket::decode(oriel_uplink::websocket::Role::Client, &bytes);
+    }
+}

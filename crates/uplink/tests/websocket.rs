@@ -152,6 +152,19 @@ async fn a_ping_is_answered_at_once() {
 }
 
 #[tokio::test]
+async fn messages_that_carry_nothing_are_bounded() {
+    for one in [masked(9, b"ping"), masked(10, b"pong"), masked(2, b"")] {
+        let (mut io, tunnel) = raw_websocket_device().await;
+        for _ in 0..1000 {
+            // Fails once the cloud has closed.
+            let _ = io.write_all(&one).await;
+        }
+        let reason = tunnel.closed().await;
+        assert!(matches!(&reason, CloseReason::Io(text) if text.contains("per second")), "{reason:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_close_ends_the_tunnel() {
     let (mut io, tunnel) = raw_websocket_device().await;
     io.write_all(&masked(8, &1000u16.to_be_bytes())).await.unwrap();

@@ -38,7 +38,8 @@ impl std::fmt::Debug for Driver {
 
 pub(super) fn new<IO: Io>(connection: Connection<Wire<IO>, Bytes>, shared: Arc<Shared>) -> Driver {
     let liveness = Liveness::new(shared.gate.limits().liveness());
-    let timer = sleep_until(shared.meter.start() + shared.gate.limits().ping_after);
+    let limits = shared.gate.limits();
+    let timer = sleep_until(shared.meter.start() + limits.ping_after.min(limits.first_settings));
     Driver(Box::pin(Run { ending: Ending(shared), connection, liveness, timer, settings: 0, boosted: false }))
 }
 
@@ -112,14 +113,16 @@ fn finish<IO: Io>(
     cx: &mut Context<'_>,
 ) -> CloseReason {
     shared.end(reason.clone());
-    shared.meter.send_bye(reason.code());
+    shared.meter.send_bye(reason.code(), reason.to_string());
     let _ = Pin::new(connection).poll(cx);
     reason
 }
 
-fn ended(shared: &Shared, result: Result<(), h2::Error>) -> CloseReason {
+fn ended(shared: &Arc<Shared>, result: Result<(), h2::Error>) -> CloseReason {
     match result {
         Err(error) => broken_bound(shared).unwrap_or_else(|| CloseReason::of(&error, shared.meter.in_header_block())),
+        // Nobody but the driver itself holds the tunnel: HTTP/2 ended because nobody can ask any more.
+        Ok(()) if Arc::strong_count(shared) <= 2 && shared.meter.goaway().is_none() => CloseReason::Dropped,
         Ok(()) => CloseReason::Peer,
     }
 }

@@ -73,14 +73,17 @@ impl CloseReason {
             Self::ControlFlood | Self::ResetFlood | Self::HeaderFlood | Self::SmallFrames(_) => 11,
             Self::NoSettings => 4,
             Self::Protocol(_) => 1,
-            _ => 0,
+            // Not NO_ERROR: that asks the device to dial another tunnel at once.
+            _ => 8,
         }
     }
 
     /// `in_header_block`: the last frame seen left a header block open. `h2` names both floods alike.
     pub(crate) fn of(error: &h2::Error, in_header_block: bool) -> Self {
         if error.is_io() {
-            return Self::Io(error.to_string());
+            // A device that loses its power of speech does not end TLS in form.
+            let end = error.get_io().is_some_and(|error| error.kind() == std::io::ErrorKind::UnexpectedEof);
+            return if end { Self::Peer } else { Self::Io(error.to_string()) };
         }
         if error.is_remote() {
             return Self::PeerError(error.to_string());

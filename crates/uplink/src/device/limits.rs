@@ -42,7 +42,7 @@ impl Default for Limits {
             header_list_size: 64 * 1024,
             stream_window: 128 * 1024,
             connection_window: 129 * 128 * 1024,
-            send_buffer: 128 * 1024,
+            send_buffer: 256 * 1024,
             pending_resets: 64,
             control_rate: 200,
             control_burst: 1000,

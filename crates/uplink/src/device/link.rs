@@ -44,8 +44,13 @@ impl fmt::Debug for Link {
 pub enum Closed {
     /// The cloud closed it.
     Peer,
-    /// The cloud closed it with an HTTP/2 error code.
-    PeerError(u32),
+    /// The cloud closed it with an HTTP/2 error.
+    PeerError {
+        /// The HTTP/2 error code.
+        code: u32,
+        /// What the cloud said beside it, if anything.
+        text: String,
+    },
     /// No byte came for the read deadline.
     Silent,
     /// A write made no progress.
@@ -66,9 +71,10 @@ impl fmt::Display for Closed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Peer => f.write_str("the cloud closed the tunnel"),
-            Self::PeerError(code) => {
+            Self::PeerError { code, text } if text.is_empty() => {
                 write!(f, "the cloud closed the tunnel: {}", h2::Reason::from(*code).description())
             }
+            Self::PeerError { text, .. } => write!(f, "the cloud closed the tunnel: {text}"),
             Self::Silent => f.write_str("nothing came from the cloud within the read deadline"),
             Self::WriteStalled => f.write_str("the cloud takes no more bytes"),
             Self::NoSettings => f.write_str("the cloud did not start HTTP/2"),
@@ -231,11 +237,11 @@ impl<G: FnOnce() + Send> Watch<G> {
                         tell();
                     }
                 }
-                Some(code) => return Poll::Ready(Closed::PeerError(code)),
+                Some(code) => return Poll::Ready(self.peer_error(code)),
                 None => {}
             }
             if self.meter.flooded() || self.meter.reset_too_often() {
-                self.meter.send_bye(11);
+                self.meter.send_bye(11, Closed::Flood.to_string());
                 let _ = connection.as_mut().poll(cx);
                 return Poll::Ready(Closed::Flood);
             }
@@ -267,9 +273,13 @@ impl<G: FnOnce() + Send> Watch<G> {
         None
     }
 
+    fn peer_error(&self, code: u32) -> Closed {
+        Closed::PeerError { code, text: self.meter.goaway_text() }
+    }
+
     fn ended(&self, result: Result<(), hyper::Error>) -> Closed {
         match (result, self.meter.goaway()) {
-            (_, Some(code)) if code != 0 => Closed::PeerError(code),
+            (_, Some(code)) if code != 0 => self.peer_error(code),
             (_, _) if self.drain_until.is_some() => Closed::Drained,
             (Ok(()), _) => Closed::Peer,
             (Err(error), _) => Closed::Broken(text_of(&error)),

@@ -97,7 +97,7 @@ enum Command {
 /// An uplink that keeps itself connected. Dropping it ends everything that it started.
 #[derive(Debug)]
 pub struct Uplink {
-    commands: mpsc::UnboundedSender<Command>,
+    commands: mpsc::Sender<Command>,
     status: watch::Receiver<Status>,
     task: JoinHandle<()>,
 }
@@ -120,8 +120,9 @@ impl Uplink {
         S: Fn(Request<Body>) -> F + Clone + Send + 'static,
         F: Future<Output = Response<Body>> + Send + 'static,
     {
-        let (commands, asked) = mpsc::unbounded_channel();
-        let (goaway_tx, goaways) = mpsc::unbounded_channel();
+        let (commands, asked) = mpsc::channel(8);
+        // Each tunnel sends one word, and few stand at a time.
+        let (goaway_tx, goaways) = mpsc::channel(64);
         let (publish, status) = watch::channel(Status::default());
         let life = Life {
             connector: Arc::new(connector),
@@ -145,13 +146,13 @@ impl Uplink {
 
     /// Dials a second tunnel at once and closes the first when its streams are done: credentials have changed.
     pub fn redial(&self) {
-        // Fails only after the end, when there is nothing to replace.
-        let _ = self.commands.send(Command::Redial);
+        // Fails after the end, when there is nothing to replace, and while as many are waiting that one more says nothing.
+        let _ = self.commands.try_send(Command::Redial);
     }
 
     /// Ends the uplink: no more dialling; streams in flight may finish within `within`.
     pub async fn drain(mut self, within: Duration) {
-        let _ = self.commands.send(Command::Drain(within));
+        let _ = self.commands.send(Command::Drain(within)).await;
         // The tunnels keep the bound themselves; this one only guards against a service that blocks its thread.
         let _ = timeout(within + Duration::from_secs(1), &mut self.task).await;
     }
@@ -177,7 +178,7 @@ struct Life<C, S> {
     dialling: Option<Dialling>,
     tunnels: JoinSet<(TunnelId, Closed)>,
     stops: HashMap<TunnelId, Stop>,
-    goaway_tx: mpsc::UnboundedSender<TunnelId>,
+    goaway_tx: mpsc::Sender<TunnelId>,
     publish: watch::Sender<Status>,
 }
 
@@ -187,11 +188,7 @@ where
     S: Fn(Request<Body>) -> F + Clone + Send + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    async fn run(
-        mut self,
-        mut asked: mpsc::UnboundedReceiver<Command>,
-        mut goaways: mpsc::UnboundedReceiver<TunnelId>,
-    ) {
+    async fn run(mut self, mut asked: mpsc::Receiver<Command>, mut goaways: mpsc::Receiver<TunnelId>) {
         loop {
             let wake = match self.machine.poll(Instant::now()) {
                 Output::Dial { id, refresh } => {
@@ -258,7 +255,7 @@ where
         self.tunnels.spawn(async move {
             // Nobody listens only when the uplink itself is gone.
             let on_goaway = move || {
-                let _ = goaways.send(id);
+                let _ = goaways.try_send(id);
             };
             (id, Box::pin(link.serve_noting(service, &limits, stop, on_goaway)).await)
         });

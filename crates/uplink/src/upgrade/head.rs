@@ -32,7 +32,7 @@ pub(crate) fn split(bytes: &[u8]) -> Result<Option<Split<'_>>, Malformed> {
 }
 
 /// The number of bytes up to and with the blank line. Bare line feeds count as line ends (RFC 9112 §2.2).
-fn end_of_head(bytes: &[u8]) -> Option<usize> {
+pub(crate) fn end_of_head(bytes: &[u8]) -> Option<usize> {
     let mut line_start = 0;
     for (at, byte) in bytes.iter().enumerate() {
         if *byte == b'\n' {

@@ -4,7 +4,7 @@ use percent_encoding::percent_decode_str;
 
 use super::{
     AccessToken, MAX_HEAD,
-    head::{Fields, split},
+    head::{Fields, end_of_head, split},
     tokens::{self, H2C_REVERSE, UpgradeToken},
 };
 use crate::{Form, RemoteAddress};
@@ -98,7 +98,9 @@ pub fn parse_within(bytes: &[u8], max_head: usize) -> Judged {
         Ok(None) if bytes.len() < max_head => Judged::Partial,
         Ok(None) if names_a_token(window) => broken(431, "the head is larger than is allowed"),
         Ok(None) => Judged::Other,
-        Err(_) if names_a_token(window) => broken(400, "the head is malformed"),
+        Err(_) if names_a_token(&window[..end_of_head(window).unwrap_or(window.len())]) => {
+            broken(400, "the head is malformed")
+        }
         Err(_) => Judged::Other,
     }
 }
