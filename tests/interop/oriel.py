@@ -54,7 +54,7 @@ os.execv(sys.argv[2], sys.argv[2:])
 """
 # The one network that the scenarios live in besides loopback.
 NETWORKS = ["127.0.0.0/8", "10.99.0.0/16"]
-LOGS = {"ORIEL_LOG": os.environ.get("ORIEL_LOG", "info")}
+LOGS = {"ORIEL_LOG": os.environ.get("ORIEL_LOG", "info"), "NO_COLOR": "1"}
 
 
 def same(one, other):

@@ -106,7 +106,7 @@ class Load:
             begun = time.monotonic()
             try:
                 answer = self.work()
-                outcome = "ok" if answer.status == 200 else f"HTTP {answer.status} {answer.text[:80]}"
+                outcome = "ok" if answer.status == 200 else f"HTTP {answer.status} {str(answer.fault() or answer.text)[-120:]}"
             except (OSError, soap.http.client.HTTPException) as error:
                 outcome = f"{type(error).__name__}: {error}"
             self.results.append((begun, time.monotonic(), outcome))
@@ -153,10 +153,12 @@ def restart(scene, who, attach):
     scene.number(f"{who}_hole_ms", load.hole())
     slowest = max(end - begun for begun, end, _ in load.results)
     scene.number(f"{who}_slowest_ms", round(slowest * 1000))
-    kinds = {}
+    times = {}
     for begun, _, outcome in failures:
-        kinds.setdefault(outcome, []).append(round(begun - sent, 3))
-    scene.number(f"{who}_kinds", {kind: [len(times), times[0], times[-1]] for kind, times in kinds.items()})
+        times.setdefault(outcome, []).append(round(begun - sent, 3))
+    # What failed → how often, and from when to when, in seconds from the SIGTERM.
+    kinds = {kind: [len(found), found[0], found[-1]] for kind, found in times.items()}
+    scene.number(f"{who}_kinds", kinds)
     check(not [f for f in failures if f[0] < sent - 1], f"failures before the restart: {kinds}")
     check(load.results[-1][2] == "ok" and cloud.tunnels(id), f"{who} is not back at the end: {kinds}")
     return failures, kinds

@@ -40,6 +40,7 @@ def their_device(scene, language, form):
     check(answer.status == 200, f"GetDeviceInformation: {answer}")
     check(answer.values("Model") == [f"{language}-device{'x' * LARGE}"], "the large answer came out changed")
     seen = device.wait("request", operation="GetDeviceInformation")
+    check(seen["headers"].get(":authority") and seen["headers"][":scheme"] == "https", f"the gateway asks as {seen['headers']}")
     leaked = [name for name in seen["headers"] if name in ("authorization", "cookie")]
     check(not leaked, f"the gateway let {leaked} through to the device")
     answer = cloud.call(id, "tds:GetScopes", token)
