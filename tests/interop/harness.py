@@ -57,7 +57,14 @@ class Process:
         self.stderr.flush()
         environment = {**os.environ, "PATH": PATH, **(env or {})}
         self.child = subprocess.Popen(
-            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.stderr, env=environment, pass_fds=fds, cwd=scene.folder, text=True
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.stderr,
+            env=environment,
+            pass_fds=fds,
+            cwd=scene.folder,
+            text=True,
         )
         self.pid = self.child.pid
         self.reader = threading.Thread(target=self.read, daemon=True)
@@ -105,7 +112,9 @@ class Process:
 
     def all(self, name, since=0, **match):
         with self.changed:
-            return [e for e in self.events[since:] if e["event"] == name and all(e.get(k) == v for k, v in match.items())]
+            return [
+                e for e in self.events[since:] if e["event"] == name and all(e.get(k) == v for k, v in match.items())
+            ]
 
     def send(self, do, **fields):
         self.child.stdin.write(json.dumps({"do": do, **fields}) + "\n")
@@ -116,7 +125,10 @@ class Process:
         number = next(NUMBERS)
         self.send(do, id=number, **fields)
         event = self.wait("answer", "echoed", "unanswered", timeout=timeout, id=number)
-        check(event["event"] != "unanswered", f"{self.name}: {do} {fields.get('operation', '')} unanswered: {event.get('reason')}")
+        check(
+            event["event"] != "unanswered",
+            f"{self.name}: {do} {fields.get('operation', '')} unanswered: {event.get('reason')}",
+        )
         return event
 
     def running(self):
@@ -161,16 +173,31 @@ class Scene:
         return process
 
     def peer(self, language, role, *options, name=None, **how):
-        program = {"python": [install.python("h2peer"), "-u", PEERS / f"{role}.py"], "node": ["node", PEERS / f"{role}.mjs"]}[language]
+        program = {
+            "python": [install.python("h2peer"), "-u", PEERS / f"{role}.py"],
+            "node": ["node", PEERS / f"{role}.mjs"],
+        }[language]
         return self.spawn(name or f"{language}-{role}", [*program, *options], **how)
 
     def peer_cloud(self, language, *options, cert="server", host="127.0.0.1", **how):
-        process = self.peer(language, "cloud", "--ca", CERTS / "ca.pem", *identity(cert), "--listen", f"{host}:0", *options, **how)
+        process = self.peer(
+            language, "cloud", "--ca", CERTS / "ca.pem", *identity(cert), "--listen", f"{host}:0", *options, **how
+        )
         process.port = process.wait("listening")["port"]
         return process
 
     def peer_device(self, language, address, ca, *options, cert=None, **how):
-        return self.peer(language, "device", "--address", address, "--ca", ca, *identity(cert or f"device-{language}"), *options, **how)
+        return self.peer(
+            language,
+            "device",
+            "--address",
+            address,
+            "--ca",
+            ca,
+            *identity(cert or f"device-{language}"),
+            *options,
+            **how,
+        )
 
     def until(self, what, probe, timeout=15.0, pause=0.1):
         """Ask again until the probe is truthy: for state that can be asked for but not awaited."""
@@ -220,7 +247,13 @@ def certificates():
 
 
 def command(*argv):
-    done = subprocess.run([str(part) for part in argv], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "PATH": PATH})
+    done = subprocess.run(
+        [str(part) for part in argv],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PATH": PATH},
+    )
     check(done.returncode == 0, f"{' '.join(map(str, argv))}: {done.stdout.strip()}")
     return done.stdout
 

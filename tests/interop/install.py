@@ -87,7 +87,9 @@ def everything():
 
     wanted = [(name, packages, lambda folder, p=packages: venv(folder, p)) for name, packages in VENVS.items()]
     wanted.append(("node", NPM, npm))
-    jobs = [threading.Thread(target=work, args=(stamped, CACHE / name, packages, build)) for name, packages, build in wanted]
+    jobs = [
+        threading.Thread(target=work, args=(stamped, CACHE / name, packages, build)) for name, packages, build in wanted
+    ]
     for job in jobs:
         job.start()
     for job in jobs:

@@ -12,7 +12,8 @@ RETRY_AFTER = 7
 ANSWERS = {
     "says-200": b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 5\r\n\r\nhello",
     "says-503": f"HTTP/1.1 503 Service Unavailable\r\nRetry-After: {RETRY_AFTER}\r\nContent-Length: 0\r\n\r\n".encode(),
-    "garbage": b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c-reverse\r\n\r\n" + b"not http/2 at all\r\n" * 64,
+    "garbage": b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c-reverse\r\n\r\n"
+    + b"not http/2 at all\r\n" * 64,
 }
 # What a person must be able to read in Error: the layer.
 ERRORS = {

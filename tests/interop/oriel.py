@@ -66,7 +66,9 @@ class Demo:
     """`oriel demo`: both halves and a token, in one process."""
 
     def __init__(self, scene):
-        self.process = scene.spawn("oriel-demo", [scene.oriel, "demo", "--json"], env={**LOGS, "HOME": str(scene.folder)})
+        self.process = scene.spawn(
+            "oriel-demo", [scene.oriel, "demo", "--json"], env={**LOGS, "HOME": str(scene.folder)}
+        )
         up = self.process.wait("up", timeout=30)
         self.url, self.ca, self.token, self.id = up["cloud"].rstrip("/"), up["ca"], up["token"], up["device"]
         self.lan, self.user, self.password = up["lan"], up["user"], up["password"]
@@ -80,7 +82,19 @@ class Demo:
 class Cloud:
     """`oriel cloud`. Keeps its data folder over restarts, so that the same object can be started again."""
 
-    def __init__(self, scene, name="oriel-cloud", *, listen="127.0.0.1:0", tls=True, proxy=(), drain=5, netns=None, socket=None, **settings):
+    def __init__(
+        self,
+        scene,
+        name="oriel-cloud",
+        *,
+        listen="127.0.0.1:0",
+        tls=True,
+        proxy=(),
+        drain=5,
+        netns=None,
+        socket=None,
+        **settings,
+    ):
         self.scene, self.name, self.netns, self.socket = scene, name, netns, socket
         self.data = scene.folder / f"{name}-data"
         top = {"listen": listen, "data": self.data, "drain_seconds": drain, **settings}
@@ -160,7 +174,9 @@ class Cloud:
         return f"{self.url}/d/{quote(id)}/onvif/device_service"
 
     def call(self, id, body, token, **options):
-        return in_netns(self.netns, lambda: soap.call(self.gateway(id), body, token=token, context=self.context, **options))
+        return in_netns(
+            self.netns, lambda: soap.call(self.gateway(id), body, token=token, context=self.context, **options)
+        )
 
 
 class Device:
@@ -168,7 +184,9 @@ class Device:
 
     CERTIFICATE, POLICY = "interop", "interop-policy"
 
-    def __init__(self, scene, name="oriel-device", *, listen="127.0.0.1:0", cert="device-oriel", netns=None, **settings):
+    def __init__(
+        self, scene, name="oriel-device", *, listen="127.0.0.1:0", cert="device-oriel", netns=None, **settings
+    ):
         self.scene, self.name, self.netns = scene, name, netns
         self.pem = CERTS / f"{cert}.pem"
         top = {"listen": [listen], "data": scene.folder / f"{name}-data", **settings}
@@ -194,7 +212,12 @@ class Device:
 
     @staticmethod
     def set_body(address, certificate=CERTIFICATE, policy=POLICY, level="Administrator"):
-        fields = [("RemoteAddress", address), ("CertificateID", certificate), ("UserLevel", level), ("CertPathValidationPolicyID", policy)]
+        fields = [
+            ("RemoteAddress", address),
+            ("CertificateID", certificate),
+            ("UserLevel", level),
+            ("CertPathValidationPolicyID", policy),
+        ]
         inner = "".join(f"<tup:{name}>{value}</tup:{name}>" for name, value in fields if value)
         return f"<tup:SetUplink><tup:Configuration>{inner}</tup:Configuration></tup:SetUplink>"
 

@@ -41,7 +41,9 @@ def attempt(name, spec, binary, numbers):
         except harness.Failure as failure:
             result.append(("FAIL", str(failure)))
         except Exception as error:
-            places = [f for f in traceback.extract_tb(error.__traceback__) if str(harness.PEERS.parent) in f.filename][-4:]
+            places = [f for f in traceback.extract_tb(error.__traceback__) if str(harness.PEERS.parent) in f.filename][
+                -4:
+            ]
             where = " < ".join(f"{Path(f.filename).name}:{f.lineno}" for f in reversed(places))
             result.append(("FAIL", f"{type(error).__name__}: {error} at {where}"))
 
@@ -69,7 +71,11 @@ class Report:
         self.counts[outcome] += 1
         figures = self.numbers.get(name) or {}
         extra = "".join(f" {key}={value}" for key, value in figures.items() if not isinstance(value, (dict, list)))
-        line = {"ok": f"ok {name} {took:.1f}s{extra}", "FAIL": f"FAIL {name} {took:.1f}s{extra}: {text}", "skip": f"skip {name}: {text}"}
+        line = {
+            "ok": f"ok {name} {took:.1f}s{extra}",
+            "FAIL": f"FAIL {name} {took:.1f}s{extra}: {text}",
+            "skip": f"skip {name}: {text}",
+        }
         say(line[outcome])
 
     def all(self, names, jobs):
@@ -102,9 +108,13 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--list", action="store_true", help="name the scenarios and end")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="these scenarios; a name that ends in - is a prefix")
-    parser.add_argument("--oriel", metavar="PATH", help="the program; default: the newest of target/release and target/debug")
+    parser.add_argument(
+        "--oriel", metavar="PATH", help="the program; default: the newest of target/release and target/debug"
+    )
     parser.add_argument("--no-install", action="store_true", help="everything is installed already")
-    parser.add_argument("--peers-only", action="store_true", help="only the scenarios that need no oriel: peers against each other")
+    parser.add_argument(
+        "--peers-only", action="store_true", help="only the scenarios that need no oriel: peers against each other"
+    )
     parser.add_argument("--jobs", type=int, default=2, help="scenarios at a time, beside the slow ones (default 2)")
     parser.add_argument("--numbers", metavar="FILE", help="where the figures go (default target/interop/numbers.json)")
     return parser.parse_args()
@@ -130,7 +140,9 @@ def main():
         return 0
     binary = oriel.find(options.oriel)
     if binary is None and any(harness.SCENARIOS[n]["oriel"] for n in names):
-        raise SystemExit("no oriel program found: run `cargo build --release`, name one with --oriel, or pass --peers-only")
+        raise SystemExit(
+            "no oriel program found: run `cargo build --release`, name one with --oriel, or pass --peers-only"
+        )
     if not options.no_install:
         install.everything()
     harness.certificates()
@@ -138,7 +150,9 @@ def main():
     begun = time.monotonic()
     report.all(names, max(1, options.jobs))
     path = Path(options.numbers or install.CACHE / "numbers.json")
-    path.write_text(json.dumps({"seconds": round(time.monotonic() - begun, 1), "scenarios": report.numbers}, indent=2) + "\n")
+    path.write_text(
+        json.dumps({"seconds": round(time.monotonic() - begun, 1), "scenarios": report.numbers}, indent=2) + "\n"
+    )
     counts = report.counts
     print(f"{counts['ok']} passed, {counts['FAIL']} failed, {counts['skip']} skipped", flush=True)
     return 1 if counts["FAIL"] else 0

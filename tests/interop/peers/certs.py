@@ -46,7 +46,9 @@ def make(folder, stem, issuer=None, ca=False, usage=None, names=(), days=30, age
         builder = builder.add_extension(x509.SubjectAlternativeName([alternative(n) for n in names]), critical=False)
     certificate = builder.sign(issuer_key, hashes.SHA256())
     (folder / f"{stem}.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
     (folder / f"{stem}.key").write_bytes(private)
     return certificate, key
 

@@ -8,7 +8,16 @@ import tls from 'node:tls';
 import { accept, emit, options } from './link.mjs';
 import { request } from './words.mjs';
 
-const o = options({ listen: '127.0.0.1:0', ca: '', cert: '', key: '', 'ping-after': '10', 'never-ping': false, call: [], count: '1' });
+const o = options({
+  listen: '127.0.0.1:0',
+  ca: '',
+  cert: '',
+  key: '',
+  'ping-after': '10',
+  'never-ping': false,
+  call: [],
+  count: '1',
+});
 // A client's GOAWAY(NO_ERROR) as bytes: after session.goaway() an idle session stops reading and never notices the peer's close.
 // On a bare TLS socket there is no other way: Node aborts natively when anybody else writes to it.
 const GOAWAY = Buffer.from([0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
@@ -17,11 +26,18 @@ let number = 0;
 
 const ask = (session, path, headers, body) =>
   new Promise((resolve, reject) => {
-    const stream = session.request({ ':method': 'POST', ':path': path, 'content-length': Buffer.byteLength(body), ...headers });
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': path,
+      'content-length': Buffer.byteLength(body),
+      ...headers,
+    });
     const timer = setTimeout(() => stream.destroy(new Error('no answer in 20 s')), 20_000);
     const parts = [];
     let head;
-    stream.on('response', (found) => { head = found; });
+    stream.on('response', (found) => {
+      head = found;
+    });
     stream.on('data', (part) => parts.push(part));
     stream.on('error', reject);
     stream.on('close', () => {
@@ -57,7 +73,8 @@ async function echo(session, tunnel, command) {
 }
 
 async function calls(session, tunnel) {
-  for (let i = 0; i < Number(o.count); i += 1) for (const operation of o.call) await call(session, tunnel, { operation });
+  for (let i = 0; i < Number(o.count); i += 1)
+    for (const operation of o.call) await call(session, tunnel, { operation });
 }
 
 function watch(session, socket) {
@@ -87,20 +104,30 @@ async function serve(socket) {
   const session = http2.connect('https://device', { createConnection: () => stream, settings: { enablePush: false } });
   const begun = performance.now();
   const timer = o['never-ping'] ? null : watch(session, socket);
-  session.on('error', (error) => { session.reason ??= String(error); });
-  socket.on('error', (error) => { session.reason ??= String(error); });
+  session.on('error', (error) => {
+    session.reason ??= String(error);
+  });
+  socket.on('error', (error) => {
+    session.reason ??= String(error);
+  });
   session.on('ping', () => emit('ping', { tunnel }));
   session.on('goaway', (code, last) => {
     // A device that said GOAWAY takes no new streams there.
     if (tunnels.has(tunnel)) tunnels.get(tunnel).leaving = true;
     emit('goaway', { code, last, tunnel });
   });
-  session.on('remoteSettings', (s) => emit('settings', { connect_protocol: s.enableConnectProtocol ? 1 : 0, window: s.initialWindowSize }));
+  session.on('remoteSettings', (s) =>
+    emit('settings', { connect_protocol: s.enableConnectProtocol ? 1 : 0, window: s.initialWindowSize }),
+  );
   session.on('close', () => {
     clearInterval(timer);
     tunnels.delete(tunnel);
     socket.destroy();
-    emit('closed', { tunnel, reason: session.reason ?? 'end of stream', lasted: Math.round(performance.now() - begun) / 1000 });
+    emit('closed', {
+      tunnel,
+      reason: session.reason ?? 'end of stream',
+      lasted: Math.round(performance.now() - begun) / 1000,
+    });
   });
   const certificate = der ? createHash('sha256').update(der).digest('hex') : null;
   emit('connected', { tunnel, peer, certificate, alpn: socket.alpnProtocol, ...asked });
@@ -109,8 +136,12 @@ async function serve(socket) {
 }
 
 const server = tls.createServer({
-  cert: readFileSync(o.cert), key: readFileSync(o.key), ca: o.ca ? readFileSync(o.ca) : undefined,
-  requestCert: Boolean(o.ca), rejectUnauthorized: Boolean(o.ca), ALPNProtocols: ['http/1.1'],
+  cert: readFileSync(o.cert),
+  key: readFileSync(o.key),
+  ca: o.ca ? readFileSync(o.ca) : undefined,
+  requestCert: Boolean(o.ca),
+  rejectUnauthorized: Boolean(o.ca),
+  ALPNProtocols: ['http/1.1'],
 });
 server.on('secureConnection', (socket) => {
   socket.pause();

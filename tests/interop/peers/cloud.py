@@ -21,7 +21,9 @@ def arguments():
     parser.add_argument("--key", required=True)
     parser.add_argument("--ping-after", type=float, default=10.0)
     parser.add_argument("--never-ping", action="store_true")
-    parser.add_argument("--call", action="append", default=[], help="tds:GetSystemDateAndTime and so on, once a tunnel is up")
+    parser.add_argument(
+        "--call", action="append", default=[], help="tds:GetSystemDateAndTime and so on, once a tunnel is up"
+    )
     parser.add_argument("--count", type=int, default=1)
     parser.add_argument("--split", action="store_true", help="send the 101 in pieces")
     return parser.parse_args()
@@ -50,7 +52,15 @@ class Cloud:
         tunnel.flush()
         peer = list(writer.get_extra_info("peername")[:2])
         digest = hashlib.sha256(der).hexdigest() if der else None
-        emit("connected", tunnel=number, peer=peer, certificate=digest, alpn=tls.selected_alpn_protocol(), sni=None, **asked)
+        emit(
+            "connected",
+            tunnel=number,
+            peer=peer,
+            certificate=digest,
+            alpn=tls.selected_alpn_protocol(),
+            sni=None,
+            **asked,
+        )
         self.tunnels[number] = tunnel
         if options.call:
             self.spawn(self.calls(tunnel, number))

@@ -6,8 +6,18 @@ import { Refused, dial, emit, options } from './link.mjs';
 import { SOAP, camera, operationOf } from './words.mjs';
 
 const o = options({
-  address: '', ca: '', cert: '', key: '', token: '', form: '', 'ping-after': '', deadline: '30', reconnect: false,
-  name: 'node-device', lan: 'http://192.168.1.65', pad: '0',
+  address: '',
+  ca: '',
+  cert: '',
+  key: '',
+  token: '',
+  form: '',
+  'ping-after': '',
+  deadline: '30',
+  reconnect: false,
+  name: 'node-device',
+  lan: 'http://192.168.1.65',
+  pad: '0',
 });
 o.form ||= o.address.startsWith('wss:') ? 'websocket' : 'native';
 const soap = camera(o);
@@ -70,8 +80,12 @@ async function once() {
   session.on('ping', () => emit('ping'));
   session.on('remoteSettings', (settings) => emit('settings', { window: settings.initialWindowSize }));
   session.on('goaway', (code, last) => emit('goaway', { code, last }));
-  session.on('error', (error) => { session.reason ??= String(error); });
-  raw.on('error', (error) => { session.reason ??= String(error); });
+  session.on('error', (error) => {
+    session.reason ??= String(error);
+  });
+  raw.on('error', (error) => {
+    session.reason ??= String(error);
+  });
   const timer = watch(session, raw);
   emit('connected', { form: o.form });
   await new Promise((resolve) => session.once('close', resolve));

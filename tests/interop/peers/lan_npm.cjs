@@ -8,14 +8,23 @@ const emit = (event, fields = {}) => process.stdout.write(`${JSON.stringify({ ev
 
 const connect = (options) =>
   new Promise((resolve, reject) => {
-    const base = { hostname: url.hostname, port: Number(url.port), path: url.pathname, username, password, timeout: 10_000 };
+    const base = {
+      hostname: url.hostname,
+      port: Number(url.port),
+      path: url.pathname,
+      username,
+      password,
+      timeout: 10_000,
+    };
     const cam = new Cam({ ...base, ...options }, (error) => (error ? reject(error) : resolve(cam)));
     cam.on('warning', (text) => emit('warning', { text: String(text) }));
   });
 
 const ask = (cam, name, ...args) =>
   new Promise((resolve, reject) => {
-    cam[name](...args, (error, data) => (error ? reject(new Error(`${name}: ${error.message ?? error}`)) : resolve(data)));
+    cam[name](...args, (error, data) =>
+      error ? reject(new Error(`${name}: ${error.message ?? error}`)) : resolve(data),
+    );
   });
 
 async function read(cam) {
@@ -35,9 +44,19 @@ async function read(cam) {
 async function main() {
   emit('token', await read(await connect({ useWSSecurity: true })));
   emit('digest', await read(await connect({ useWSSecurity: false })));
-  const wrong = await connect({ password: 'wrong', useWSSecurity: true }).then((cam) => ask(cam, 'getUsers')).then(() => 'let in', String);
-  const digest = await connect({ password: 'wrong', useWSSecurity: false }).then((cam) => ask(cam, 'getUsers')).then(() => 'let in', String);
+  const wrong = await connect({ password: 'wrong', useWSSecurity: true })
+    .then((cam) => ask(cam, 'getUsers'))
+    .then(() => 'let in', String);
+  const digest = await connect({ password: 'wrong', useWSSecurity: false })
+    .then((cam) => ask(cam, 'getUsers'))
+    .then(() => 'let in', String);
   emit('wrong', { token: wrong, digest });
 }
 
-main().then(() => process.exit(0), (error) => { emit('error', { text: String(error.stack ?? error) }); process.exit(1); });
+main().then(
+  () => process.exit(0),
+  (error) => {
+    emit('error', { text: String(error.stack ?? error) });
+    process.exit(1);
+  },
+);

@@ -48,7 +48,11 @@ async def main(address, user, password):
         await (await stranger.create_devicemgmt_service()).GetUsers()
         emit("wrong", text="let in")
     except Exception as error:
-        emit("wrong", text=f"{type(error).__name__}: {error}", subcodes=[str(code) for code in getattr(error, "subcodes", None) or []])
+        emit(
+            "wrong",
+            text=f"{type(error).__name__}: {error}",
+            subcodes=[str(code) for code in getattr(error, "subcodes", None) or []],
+        )
     await stranger.close()
 
 

@@ -48,7 +48,8 @@ export async function readHead(socket, deadline = 10_000) {
       if (data.length > HEAD_LIMIT) throw new Error('head over 8 KiB');
       const part = socket.read();
       if (part !== null) data = Buffer.concat([data, part]);
-      else if (socket.readableEnded || socket.destroyed) throw socket.errored ?? new Error('closed before the end of the head');
+      else if (socket.readableEnded || socket.destroyed)
+        throw socket.errored ?? new Error('closed before the end of the head');
       else await Promise.race([once(socket, 'readable'), once(socket, 'end'), once(socket, 'close')]);
     }
   } finally {
@@ -112,7 +113,10 @@ export class WebSocketStream extends Duplex {
     } else if (opcode === 1) {
       this.close(1003);
     } else if (opcode === 8) {
-      emit('websocket-close', { code: payload.length > 1 ? payload.readUInt16BE(0) : null, reason: payload.subarray(2).toString() });
+      emit('websocket-close', {
+        code: payload.length > 1 ? payload.readUInt16BE(0) : null,
+        reason: payload.subarray(2).toString(),
+      });
       this.close(1000);
     } else if (opcode === 9) {
       this.write_(10, payload);
@@ -177,7 +181,10 @@ export class WebSocketStream extends Duplex {
   }
 }
 
-const accepted = (key) => createHash('sha1').update(key + GUID).digest('base64');
+const accepted = (key) =>
+  createHash('sha1')
+    .update(key + GUID)
+    .digest('base64');
 
 export class Refused extends Error {
   constructor(status, headers, body) {
@@ -205,7 +212,13 @@ export async function dial(o) {
   const websocket = o.form === 'websocket';
   const key = randomBytes(16).toString('base64');
   const lines = websocket
-    ? ['Upgrade: websocket', 'Connection: Upgrade', `Sec-WebSocket-Key: ${key}`, 'Sec-WebSocket-Version: 13', `Sec-WebSocket-Protocol: ${PROTOCOL}`]
+    ? [
+        'Upgrade: websocket',
+        'Connection: Upgrade',
+        `Sec-WebSocket-Key: ${key}`,
+        'Sec-WebSocket-Version: 13',
+        `Sec-WebSocket-Protocol: ${PROTOCOL}`,
+      ]
     : ['Connection: Upgrade', `Upgrade: ${PROTOCOL}`];
   if (o.token) lines.push(`Authorization: Bearer ${o.token}`);
   socket.write(`GET ${url.pathname}${url.search} HTTP/1.1\r\nHost: ${url.host}\r\n${lines.join('\r\n')}\r\n\r\n`);
@@ -217,7 +230,9 @@ export async function dial(o) {
     throw new Refused(status, headers, body);
   }
   const good = websocket
-    ? headers['sec-websocket-accept'] === accepted(key) && headers['sec-websocket-protocol'] === PROTOCOL && !headers['sec-websocket-extensions']
+    ? headers['sec-websocket-accept'] === accepted(key) &&
+      headers['sec-websocket-protocol'] === PROTOCOL &&
+      !headers['sec-websocket-extensions']
     : headers.upgrade === PROTOCOL && headers.connection.toLowerCase() === 'upgrade';
   if (!good) {
     socket.destroy();
@@ -232,8 +247,13 @@ export async function dial(o) {
 // Cloud end: read the head, answer 101 and wait until it is written: Node's HTTP/2 client aborts natively on a socket with a write under way.
 export async function accept(socket) {
   const { line, headers, early } = await readHead(socket, 5_000);
-  const has = (name, value) => (headers[name] ?? '').toLowerCase().split(',').some((part) => part.trim() === value);
-  const write = (text) => new Promise((resolve, reject) => socket.write(text, (error) => (error ? reject(error) : resolve())));
+  const has = (name, value) =>
+    (headers[name] ?? '')
+      .toLowerCase()
+      .split(',')
+      .some((part) => part.trim() === value);
+  const write = (text) =>
+    new Promise((resolve, reject) => socket.write(text, (error) => (error ? reject(error) : resolve())));
   const asked = { line, headers, early: early.length };
   if (has('upgrade', PROTOCOL)) {
     await write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${PROTOCOL}\r\n\r\n`);
@@ -242,7 +262,10 @@ export async function accept(socket) {
   }
   if (has('upgrade', 'websocket') && has('sec-websocket-protocol', PROTOCOL)) {
     const answer = ['HTTP/1.1 101 Switching Protocols', 'Upgrade: websocket', 'Connection: Upgrade'];
-    answer.push(`Sec-WebSocket-Accept: ${accepted(headers['sec-websocket-key'])}`, `Sec-WebSocket-Protocol: ${PROTOCOL}`);
+    answer.push(
+      `Sec-WebSocket-Accept: ${accepted(headers['sec-websocket-key'])}`,
+      `Sec-WebSocket-Protocol: ${PROTOCOL}`,
+    );
     await write(`${answer.join('\r\n')}\r\n\r\n`);
     return { stream: new WebSocketStream(socket, false, early), form: 'websocket', ...asked };
   }

@@ -10,7 +10,16 @@ from urllib.parse import urlsplit
 
 from wsproto import ConnectionType, WSConnection
 from wsproto.connection import ConnectionState
-from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Ping, Pong, RejectConnection, Request, TextMessage
+from wsproto.events import (
+    AcceptConnection,
+    BytesMessage,
+    CloseConnection,
+    Ping,
+    Pong,
+    RejectConnection,
+    Request,
+    TextMessage,
+)
 
 PROTOCOL = "h2c-reverse"
 HEAD_LIMIT = 8192
@@ -179,7 +188,11 @@ async def dial(address, context, form, token=None, quirks=(), early=b"", source=
         raise ConnectionError("closed right after the TLS handshake: " + str(reader.exception() or "no reason"))
     writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     target = (url.path or "/") + (f"?{url.query}" if url.query else "")
-    emit("tls", local=list(writer.get_extra_info("sockname")[:2]), alpn=writer.get_extra_info("ssl_object").selected_alpn_protocol())
+    emit(
+        "tls",
+        local=list(writer.get_extra_info("sockname")[:2]),
+        alpn=writer.get_extra_info("ssl_object").selected_alpn_protocol(),
+    )
     try:
         if form == "websocket":
             return await asyncio.wait_for(dial_websocket(reader, writer, url, target, token, early), 10)
@@ -230,7 +243,11 @@ async def dial_websocket(reader, writer, url, target, token, early):
             if isinstance(event, AcceptConnection):
                 if event.subprotocol != PROTOCOL or event.extensions:
                     raise ValueError(f"subprotocol {event.subprotocol!r}, extensions {event.extensions!r}")
-                emit("switched", subprotocol=event.subprotocol, headers=[[k.decode(), v.decode()] for k, v in event.extra_headers])
+                emit(
+                    "switched",
+                    subprotocol=event.subprotocol,
+                    headers=[[k.decode(), v.decode()] for k, v in event.extra_headers],
+                )
                 return WebSocketLink(reader, writer, ws)
             if isinstance(event, RejectConnection):
                 raise Refused(event.status_code, [(k.decode(), v.decode()) for k, v in event.headers])

@@ -38,7 +38,12 @@ class Reversed(H2Connection):
         if frame.error_code != ErrorCodes.NO_ERROR:
             return super()._receive_goaway_frame(frame)
         self.leaving = True
-        emit("goaway", code=int(frame.error_code), last=frame.last_stream_id, debug=frame.additional_data.decode("latin-1"))
+        emit(
+            "goaway",
+            code=int(frame.error_code),
+            last=frame.last_stream_id,
+            debug=frame.additional_data.decode("latin-1"),
+        )
         return [], []
 
 

@@ -65,7 +65,10 @@ def crash(scene):
         device.start()
         found = view(device)
         allowed = [after] if answered == [200] else [state, after]
-        check(found in allowed, f"seed {seed}, call {number}: read back {found}; before {state}, after {after}, answered {answered}")
+        check(
+            found in allowed,
+            f"seed {seed}, call {number}: read back {found}; before {state}, after {after}, answered {answered}",
+        )
         unanswered += not answered
         kept += not answered and found == after
         state = found
@@ -86,7 +89,9 @@ class Load:
 
     def __init__(self, cloud, id, token, seconds):
         self.results, self.threads = [], []
-        self.work = lambda: soap.call(cloud.gateway(id), "tds:GetSystemDateAndTime", token=token, context=cloud.context, timeout=10)
+        self.work = lambda: soap.call(
+            cloud.gateway(id), "tds:GetSystemDateAndTime", token=token, context=cloud.context, timeout=10
+        )
         self.begun, self.seconds, self.turn = time.monotonic(), seconds, iter(range(int(RATE * seconds)))
         self.lock = threading.Lock()
 
@@ -106,7 +111,11 @@ class Load:
             begun = time.monotonic()
             try:
                 answer = self.work()
-                outcome = "ok" if answer.status == 200 else f"HTTP {answer.status} {str(answer.fault() or answer.text)[-120:]}"
+                outcome = (
+                    "ok"
+                    if answer.status == 200
+                    else f"HTTP {answer.status} {str(answer.fault() or answer.text)[-120:]}"
+                )
             except (OSError, soap.http.client.HTTPException) as error:
                 outcome = f"{type(error).__name__}: {error}"
             self.results.append((begun, time.monotonic(), outcome))

@@ -27,11 +27,19 @@ def documents():
         "DTD": (BILLION.encode() + good.split(b"?>", 1)[1], {400}, {"WellFormed"}),
         "deep nesting": (envelope(f"<tds:GetSystemDateAndTime>{nested}</tds:GetSystemDateAndTime>"), {400}, None),
         "SOAP 1.1": (good.replace(soap.ENV.encode(), SOAP11.encode()), {400, 500}, {"VersionMismatch"}),
-        "wrong namespace": (envelope('<x:GetSystemDateAndTime xmlns:x="http://example.org/x"/>'), {400, 500}, {"UnknownAction", "Namespace"}),
+        "wrong namespace": (
+            envelope('<x:GetSystemDateAndTime xmlns:x="http://example.org/x"/>'),
+            {400, 500},
+            {"UnknownAction", "Namespace"},
+        ),
         "unknown operation": (envelope("<tds:NoSuchOperation/>"), {400, 500}, {"UnknownAction"}),
         "empty body": (envelope(""), {400}, None),
         "two operations": (envelope("<tds:GetSystemDateAndTime/><tds:GetHostname/>"), {400}, None),
-        "must understand": (good.replace(b"<s:Header>", b'<s:Header><x:Odd xmlns:x="urn:x" s:mustUnderstand="true"/>'), {400, 500}, {"MustUnderstand"}),
+        "must understand": (
+            good.replace(b"<s:Header>", b'<s:Header><x:Odd xmlns:x="urn:x" s:mustUnderstand="true"/>'),
+            {400, 500},
+            {"MustUnderstand"},
+        ),
     }
 
 
@@ -93,21 +101,31 @@ def identified(device, table):
     anonymous = soap.call(device.lan, "tds:GetUsers")
     table.row("no credentials", anonymous, {401}, {"NotAuthorized"})
     challenges = anonymous.headers.get("www-authenticate", "")
-    table.row("a Digest challenge", soap.Answer(200 if challenges.startswith("Digest ") else 0, {}, b"no challenge"), {200})
+    table.row(
+        "a Digest challenge", soap.Answer(200 if challenges.startswith("Digest ") else 0, {}, b"no challenge"), {200}
+    )
     refused = {400, 401}
     for name, who, secret in (("wrong password", user, "wrong"), ("unknown user", "nobody", password)):
         answer = soap.call(device.lan, "tds:GetUsers", user=who, password=secret)
         table.row(name, answer, refused, {"NotAuthorized"})
     header = soap.username_token(user, password)
     table.row("a token", soap.call(device.lan, "tds:GetScopes", header=header), {200})
-    table.row("replayed nonce", soap.call(device.lan, "tds:GetScopes", header=header), refused, {"NotAuthorized"}, r"nonce|replay|used")
+    table.row(
+        "replayed nonce",
+        soap.call(device.lan, "tds:GetScopes", header=header),
+        refused,
+        {"NotAuthorized"},
+        r"nonce|replay|used",
+    )
     for name, skew in (("a clock a day slow", -86400.0), ("a clock a day fast", 86400.0)):
         answer = soap.call(device.lan, "tds:GetScopes", header=soap.username_token(user, password, skew=skew))
         table.row(name, answer, refused, {"NotAuthorized"}, r"clock|time|created|date")
     answer = soap.call(device.lan, "tds:GetScopes", header=soap.username_token(user, password, skew=-3.0))
     table.row("a clock three seconds slow", answer, {200})
     without = re.sub(r"<wsse:Nonce>.*?</wsse:Nonce>", "", soap.username_token(user, password))
-    table.row("a token without nonce", soap.call(device.lan, "tds:GetScopes", header=without), refused, {"NotAuthorized"})
+    table.row(
+        "a token without nonce", soap.call(device.lan, "tds:GetScopes", header=without), refused, {"NotAuthorized"}
+    )
     if challenges.startswith("Digest "):
         uri = "/" + device.lan.split("/", 3)[3]
         for name, secret, statuses in (("Digest", password, {200}), ("Digest with a wrong password", "wrong", {401})):
@@ -115,7 +133,12 @@ def identified(device, table):
             table.row(name, soap.call(device.lan, "tds:GetScopes", headers=fields), statuses)
     basic = {"Authorization": "Basic " + soap.base64.b64encode(f"{user}:{password}".encode()).decode()}
     table.row("Basic", soap.call(device.lan, "tds:GetScopes", headers=basic), {401})
-    wrong = soap.call(device.lan, "<tup:DeleteUplink><tup:RemoteAddress>https://nowhere.example/</tup:RemoteAddress></tup:DeleteUplink>", user=user, password=password)
+    wrong = soap.call(
+        device.lan,
+        "<tup:DeleteUplink><tup:RemoteAddress>https://nowhere.example/</tup:RemoteAddress></tup:DeleteUplink>",
+        user=user,
+        password=password,
+    )
     table.row("DeleteUplink of none", wrong, {400, 500}, {"Address"})
     cases = {
         "CertificateID": device.set_body("https://a.example/", certificate="none"),
@@ -124,7 +147,9 @@ def identified(device, table):
         "ProtocolNotSupported": device.set_body("http://a.example/"),
     }
     for subcode, body in cases.items():
-        table.row(f"SetUplink {subcode}", soap.call(device.lan, body, user=user, password=password), {400, 500}, {subcode})
+        table.row(
+            f"SetUplink {subcode}", soap.call(device.lan, body, user=user, password=password), {400, 500}, {subcode}
+        )
 
 
 @scenario("bad-input-cloud", timeout=90)
@@ -158,9 +183,18 @@ def cloud(scene):
     answer = post(good, {**TYPE, "Authorization": f"Bearer {others}"})
     table.row("a device of others", answer, {404})
     unknown = post(good, {**TYPE, "Authorization": f"Bearer {others}"}, cloud.gateway("no-such-device"))
-    check((answer.status, answer.text.replace(id, "")) == (unknown.status, unknown.text.replace("no-such-device", "")), f"tells apart: {answer} {unknown}")
+    check(
+        (answer.status, answer.text.replace(id, "")) == (unknown.status, unknown.text.replace("no-such-device", "")),
+        f"tells apart: {answer} {unknown}",
+    )
     user = {**TYPE, "Authorization": f"Bearer {cloud.token('User')}"}
-    table.row("a user writes", post(envelope(device.set_body("https://a.example/")), user), {400, 403}, None, r"right|level|author|allow|permi|need")
+    table.row(
+        "a user writes",
+        post(envelope(device.set_body("https://a.example/")), user),
+        {400, 403},
+        None,
+        r"right|level|author|allow|permi|need",
+    )
     table.row("a user reads", post(good, user), {200})
     revoked(scene, cloud, table, good, bearer)
     table.row("good, still", post(good), {200})
@@ -170,14 +204,22 @@ def cloud(scene):
 def revoked(scene, cloud, table, good, bearer):
     """A revoked certificate: cut at once, refused at the next dial with a text, offline to callers."""
     id = cloud.add_device(CERTS / "device-revoked.pem", "revoked")
-    peer = scene.peer_device("python", cloud.uplink(), cloud.ca, "--reconnect", cert="device-revoked", name="revoked-device")
+    peer = scene.peer_device(
+        "python", cloud.uplink(), cloud.ca, "--reconnect", cert="device-revoked", name="revoked-device"
+    )
     cloud.online(id)
     mark = peer.mark()
     cloud.revoke(id)
     peer.wait("closed", since=mark, timeout=5)
     refused = peer.wait("refused", "failed", "connected", since=mark)
     if refused["event"] == "refused":
-        table.row("revoked dials", soap.Answer(refused["status"], {}, refused["body"].encode()), {401, 403}, None, r"revoked|unknown|not")
+        table.row(
+            "revoked dials",
+            soap.Answer(refused["status"], {}, refused["body"].encode()),
+            {401, 403},
+            None,
+            r"revoked|unknown|not",
+        )
     else:
         check(refused["event"] == "failed" and "SSL" in refused["reason"], f"a revoked certificate: {refused}")
     answer = soap.send(cloud.gateway(id), good, "POST", bearer, cloud.context)

@@ -65,7 +65,10 @@ def haproxy(scene):
         peer = scene.peer_device("python", address, cloud.ca, "--source", "127.0.0.9", name=f"python-device-{version}")
         local = peer.wait("tls")["local"]
         source = cloud.online(peer_id)[0]["source"]
-        check(source in (local[0], f"{local[0]}:{local[1]}"), f"{version}: the cloud shows {source}, the device is {local}")
+        check(
+            source in (local[0], f"{local[0]}:{local[1]}"),
+            f"{version}: the cloud shows {source}, the device is {local}",
+        )
         peer.end()
         cloud.offline(peer_id)
     untrusted(cloud)
@@ -187,7 +190,9 @@ def lose(scene, cloud, device, id, address, name, cut, mend):
             noticed["cloud"] = time.monotonic() - begun
         entry = device.uplinks()[address]
         # Where the path is whole again, a new tunnel says that the old one was given up.
-        if "device" not in noticed and (entry.get("Status") != "Connected" or any(not oriel.same(t, first) for t in tunnels)):
+        if "device" not in noticed and (
+            entry.get("Status") != "Connected" or any(not oriel.same(t, first) for t in tunnels)
+        ):
             noticed["device"] = time.monotonic() - begun
         return len(noticed) == 2
 
@@ -196,7 +201,9 @@ def lose(scene, cloud, device, id, address, name, cut, mend):
         scene.number(f"{name}_{side}_s", round(seconds, 1))
     mended = time.monotonic()
     mend()
-    scene.until(f"online again after {name}", lambda: any(not oriel.same(t, first) for t in cloud.tunnels(id)), timeout=40)
+    scene.until(
+        f"online again after {name}", lambda: any(not oriel.same(t, first) for t in cloud.tunnels(id)), timeout=40
+    )
     device.connected(address)
     scene.number(f"{name}_back_s", round(time.monotonic() - mended, 1))
     late = {side: round(seconds, 1) for side, seconds in noticed.items() if seconds > NOTICE}
@@ -238,7 +245,9 @@ def never_pinging(scene):
     device.set_uplink(address)
     cloud.wait("connected")
     time.sleep(IDLE)
-    check(not cloud.all("closed") and len(cloud.all("connected")) == 1, f"the tunnel did not last: {cloud.all('closed')}")
+    check(
+        not cloud.all("closed") and len(cloud.all("connected")) == 1, f"the tunnel did not last: {cloud.all('closed')}"
+    )
     pings = len(cloud.all("ping"))
     scene.number("pings", pings)
     check(4 <= pings <= 10, f"{pings} pings in {IDLE:.0f} s: one after 10 to 15 s of silence is wanted")

@@ -17,7 +17,10 @@ def pair(scene, cloud_language, device_language, form):
     check(up["certificate"], "no client certificate seen")
     for operation, part in (("GetSystemDateAndTime", "UTCDateTime"), ("GetDeviceInformation", "Manufacturer>Interop<")):
         answer = cloud.ask("call", operation=f"tds:{operation}")
-        check(answer["status"] == 200 and part in answer["body"], f"{operation}: {answer['status']} {answer['body'][:200]}")
+        check(
+            answer["status"] == 200 and part in answer["body"],
+            f"{operation}: {answer['status']} {answer['body'][:200]}",
+        )
     answer = cloud.ask("call", operation="tds:GetScopes")
     check(answer["status"] == 500 and "ActionNotSupported" in answer["body"], f"GetScopes: {answer}")
     echoed = cloud.ask("echo", bytes=ECHO)
@@ -37,7 +40,9 @@ for languages in itertools.product(("python", "node"), repeat=2):
     for kind in ("native", "websocket"):
         cloud_language, device_language = languages
         name = f"peers-{cloud_language}-cloud-{device_language}-device-{kind}"
-        scenario(name, timeout=30, oriel=False)(lambda scene, c=cloud_language, d=device_language, k=kind: pair(scene, c, d, k))
+        scenario(name, timeout=30, oriel=False)(
+            lambda scene, c=cloud_language, d=device_language, k=kind: pair(scene, c, d, k)
+        )
 
 
 @scenario("peers-refuse-strangers", timeout=30, oriel=False)

@@ -40,7 +40,10 @@ def their_device(scene, language, form):
     check(answer.status == 200, f"GetDeviceInformation: {answer}")
     check(answer.values("Model") == [f"{language}-device{'x' * LARGE}"], "the large answer came out changed")
     seen = device.wait("request", operation="GetDeviceInformation")
-    check(seen["headers"].get(":authority") and seen["headers"][":scheme"] == "https", f"the gateway asks as {seen['headers']}")
+    check(
+        seen["headers"].get(":authority") and seen["headers"][":scheme"] == "https",
+        f"the gateway asks as {seen['headers']}",
+    )
     leaked = [name for name in seen["headers"] if name in ("authorization", "cookie")]
     check(not leaked, f"the gateway let {leaked} through to the device")
     answer = cloud.call(id, "tds:GetScopes", token)
@@ -72,7 +75,10 @@ def rewrites(scene):
     answer = cloud.call(id, "tds:GetServices", token)
     check(answer.status == 200, f"GetServices: {answer}")
     addresses = answer.values("XAddr")
-    check(addresses and all(a.startswith(f"{cloud.url}/d/{id}/") for a in addresses), f"addresses of the device's LAN come out: {addresses}")
+    check(
+        addresses and all(a.startswith(f"{cloud.url}/d/{id}/") for a in addresses),
+        f"addresses of the device's LAN come out: {addresses}",
+    )
     again = soap.call(addresses[0], "tds:GetDeviceInformation", token=token, context=cloud.context)
     check(again.status == 200, f"the address given out does not work: {again}")
 
@@ -84,17 +90,25 @@ def upgrade_request(up, form, address_path, port):
     check(up["line"] == f"GET {address_path} HTTP/1.1", f"request line {up['line']!r}")
     check(up["alpn"] == "http/1.1", f"ALPN {up['alpn']!r}")
     check(up["early"] == 0, f"{up['early']} bytes before the 101")
-    check(up["certificate"] == fingerprint(CERTS / "device-oriel.pem"), "another client certificate than the configured one")
+    check(
+        up["certificate"] == fingerprint(CERTS / "device-oriel.pem"),
+        "another client certificate than the configured one",
+    )
     if isinstance(up["headers"], list):  # the Python peer keeps spelling and order
         names = [name for name, _ in up["headers"]]
-        check(all(re.fullmatch(r"[A-Z][a-z0-9]*(-[A-Z][A-Za-z0-9]*)*", name) for name in names), f"header names {names}")
+        check(
+            all(re.fullmatch(r"[A-Z][a-z0-9]*(-[A-Z][A-Za-z0-9]*)*", name) for name in names), f"header names {names}"
+        )
         headers = {name.lower(): value for name, value in up["headers"]}
         check(len(headers) == len(names), f"a header twice: {names}")
     else:
         headers = up["headers"]
     check(headers["host"] == f"127.0.0.1:{port}", f"Host {headers['host']!r}")
     check(headers["connection"] == "Upgrade", f"Connection {headers['connection']!r}")
-    check(headers["upgrade"].lower() == ("h2c-reverse" if form == "native" else "websocket"), f"Upgrade {headers['upgrade']!r}")
+    check(
+        headers["upgrade"].lower() == ("h2c-reverse" if form == "native" else "websocket"),
+        f"Upgrade {headers['upgrade']!r}",
+    )
     if form == "websocket":
         check(headers["sec-websocket-protocol"] == "h2c-reverse", f"subprotocol {headers['sec-websocket-protocol']!r}")
         check("sec-websocket-extensions" not in headers, "a WebSocket extension was offered")
@@ -144,12 +158,33 @@ def their_cloud(scene, language, form):
     upgrade_request(up, form, path, cloud.port)
     check(cloud.wait("settings")["connect_protocol"] == 1, "the device does not offer extended CONNECT")
     device.connected(address)
-    for operation, part in (("GetSystemDateAndTime", "UTCDateTime"), ("GetDeviceInformation", "Manufacturer"), ("GetServices", TDS)):
-        answer = cloud.ask("call", operation=f"tds:{operation}", body="<tds:GetServices><tds:IncludeCapability>true</tds:IncludeCapability></tds:GetServices>" if operation == "GetServices" else None)
-        check(answer["status"] == 200 and part in answer["body"], f"{operation}: {answer['status']} {answer['body'][:300]}")
-        check(int(answer["headers"]["content-length"]) == len(answer["body"].encode()), f"{operation}: content-length {answer['headers']}")
+    for operation, part in (
+        ("GetSystemDateAndTime", "UTCDateTime"),
+        ("GetDeviceInformation", "Manufacturer"),
+        ("GetServices", TDS),
+    ):
+        answer = cloud.ask(
+            "call",
+            operation=f"tds:{operation}",
+            body=(
+                "<tds:GetServices><tds:IncludeCapability>true</tds:IncludeCapability></tds:GetServices>"
+                if operation == "GetServices"
+                else None
+            ),
+        )
+        check(
+            answer["status"] == 200 and part in answer["body"],
+            f"{operation}: {answer['status']} {answer['body'][:300]}",
+        )
+        check(
+            int(answer["headers"]["content-length"]) == len(answer["body"].encode()),
+            f"{operation}: content-length {answer['headers']}",
+        )
     answer = cloud.ask("call", operation="tds:NoSuchOperation")
-    check(answer["status"] >= 400 and "UnknownAction" in answer["body"], f"an unknown operation: {answer['status']} {answer['body'][:300]}")
+    check(
+        answer["status"] >= 400 and "UnknownAction" in answer["body"],
+        f"an unknown operation: {answer['status']} {answer['body'][:300]}",
+    )
     large = f"<!--{'x' * LARGE}--><tds:GetHostname/>"
     answer = cloud.ask("call", operation="tds:GetHostname", body=large)
     check(answer["status"] == 200, f"a request of {LARGE} bytes: {answer['status']}")
@@ -184,8 +219,12 @@ def their_cloud(scene, language, form):
 
 for peer_language in ("python", "node"):
     for kind in ("native", "websocket"):
-        scenario(f"uplink-{peer_language}-device-{kind}", timeout=90)(lambda s, p=peer_language, k=kind: their_device(s, p, k))
-        scenario(f"uplink-{peer_language}-cloud-{kind}", timeout=150)(lambda s, p=peer_language, k=kind: their_cloud(s, p, k))
+        scenario(f"uplink-{peer_language}-device-{kind}", timeout=90)(
+            lambda s, p=peer_language, k=kind: their_device(s, p, k)
+        )
+        scenario(f"uplink-{peer_language}-cloud-{kind}", timeout=150)(
+            lambda s, p=peer_language, k=kind: their_cloud(s, p, k)
+        )
 
 
 # ---- dialects of the upgrade request
@@ -211,7 +250,9 @@ def dialects(scene):
     token = cloud.token()
     for name, quirks in DIALECTS.items():
         options = [part for quirk in quirks for part in ("--quirk", quirk)]
-        device = scene.peer_device("python", cloud.uplink(path="/any/path?x=1"), cloud.ca, *options, cert="device-raw", name=name)
+        device = scene.peer_device(
+            "python", cloud.uplink(path="/any/path?x=1"), cloud.ca, *options, cert="device-raw", name=name
+        )
         up = device.wait("connected", "refused", "failed")
         check(up["event"] == "connected", f"{name}: {up}")
         cloud.online(id)
@@ -233,7 +274,9 @@ def eight(scene):
     token = cloud.token()
     python = scene.peer_cloud("python")
     goods = [cloud.uplink(path="/uplink"), f"wss://127.0.0.1:{python.port}/uplink"]
-    lies = {name: liars.Liar(scene, name) for name in ("mute", "wrong-name", "says-200", "garbage", "says-503", "hangs-up")}
+    lies = {
+        name: liars.Liar(scene, name) for name in ("mute", "wrong-name", "says-200", "garbage", "says-503", "hangs-up")
+    }
     for address in [*goods, *(liar.address for liar in lies.values())]:
         device.set_uplink(address)
     for address in goods:
@@ -251,7 +294,10 @@ def eight(scene):
     while time.monotonic() < patient:
         begun = time.monotonic()
         check(cloud.call(id, "tds:GetHostname", token).status == 200, "a good uplink failed beside the lying ones")
-        check(python.ask("call", operation="tds:GetHostname")["status"] == 200, "a good uplink failed beside the lying ones")
+        check(
+            python.ask("call", operation="tds:GetHostname")["status"] == 200,
+            "a good uplink failed beside the lying ones",
+        )
         slowest, asked = max(slowest, time.monotonic() - begun), asked + 2
         time.sleep(0.2)
     scene.number("calls", asked)
@@ -262,10 +308,16 @@ def eight(scene):
     for name, liar in lies.items():
         entry = found[liar.address]
         check(entry.get("Status") in ("Offline", "Connecting"), f"{name}: Status {entry}")
-        check(re.search(liar.error, entry.get("Error", ""), re.I), f"{name}: Error {entry.get('Error')!r} does not match {liar.error!r}")
+        check(
+            re.search(liar.error, entry.get("Error", ""), re.I),
+            f"{name}: Error {entry.get('Error')!r} does not match {liar.error!r}",
+        )
         check(len(liar.times) >= 2 or name == "mute", f"{name}: dialled {len(liar.times)} times in 25 s")
     waits = lies["says-503"].gaps()
-    check(waits and waits[0] >= liars.RETRY_AFTER - 0.5, f"503 with Retry-After {liars.RETRY_AFTER}: dialled again after {waits}")
+    check(
+        waits and waits[0] >= liars.RETRY_AFTER - 0.5,
+        f"503 with Retry-After {liars.RETRY_AFTER}: dialled again after {waits}",
+    )
     unreachable(scene, device, lies)
 
 
@@ -273,7 +325,10 @@ def unreachable(scene, device, lies):
     """Two more ways to fail, in the places of two that were seen: nobody listens, and no such name."""
     for name in ("says-200", "hangs-up"):
         device.delete_uplink(lies[name].address)
-    for address, pattern in ((liars.refusing(scene), r"tcp|connect|refused"), ("https://no-such-host.invalid/", r"name|dns|resol|lookup")):
+    for address, pattern in (
+        (liars.refusing(scene), r"tcp|connect|refused"),
+        ("https://no-such-host.invalid/", r"name|dns|resol|lookup"),
+    ):
         device.set_uplink(address)
         error = scene.until(f"an Error for {address}", lambda a=address: device.uplinks()[a].get("Error"))
         check(re.search(pattern, error, re.I), f"{address}: Error {error!r} does not match {pattern!r}")
