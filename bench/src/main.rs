@@ -1,0 +1,46 @@
+//! Benchmarks: `oriel-bench uplink` measures the tunnel of Uplink chapter 5 against other ways to the same handler, in one run.
+//!
+//! The bench process starts everything as children, of itself (`oriel-bench role …`) or of other programs, pins them, asks them line by line, and reads
+//! their CPU time and memory from `/proc`.
+
+mod child;
+mod fixture;
+mod load;
+mod page;
+mod parts;
+mod payload;
+mod process;
+mod relay;
+mod roles;
+mod run;
+mod systems;
+mod table;
+
+use clap::{Parser, Subcommand};
+
+/// Benchmarks of Oriel.
+#[derive(Parser)]
+#[command(name = "oriel-bench")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// The uplink: speed, latency, distance, memory, and ten thousand devices that return at once.
+    Uplink(run::Options),
+    /// A part of a benchmark, as a process of its own. The bench starts these.
+    #[command(hide = true)]
+    Role {
+        #[command(subcommand)]
+        role: roles::Role,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().command {
+        Command::Uplink(options) => run::run(&options),
+        Command::Role { role } => role.run(),
+    }
+}
