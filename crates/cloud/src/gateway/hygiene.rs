@@ -1,8 +1,8 @@
 //! Headers that must not pass: those meant for us, those that lie about who asked, and those by which a camera would reach beyond its device.
 
 use http::header::{self, HeaderName};
-use http::uri::Scheme;
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::uri::{Authority, Scheme};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri};
 
 use super::Call;
 
@@ -49,7 +49,6 @@ const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto
 
 /// The request as the device gets it.
 pub(super) fn request<B>(mut request: Request<B>, call: &Call) -> Request<B> {
-    let authority = authority(&request);
     let headers = request.headers_mut();
     strip_hop_by_hop(headers);
     NOT_FOR_DEVICES.iter().for_each(|name| drop(headers.remove(name)));
@@ -57,7 +56,7 @@ pub(super) fn request<B>(mut request: Request<B>, call: &Call) -> Request<B> {
         headers.keys().filter(|name| name.as_str().starts_with("x-forwarded-")).cloned().collect();
     forwarded.iter().for_each(|name| drop(headers.remove(name)));
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("https"));
-    if let Some(authority) = authority {
+    if let Ok(authority) = HeaderValue::try_from(call.authority.as_str()) {
         headers.insert(X_FORWARDED_HOST, authority);
     }
     if let Ok(prefix) = HeaderValue::try_from(format!("/d/{}", call.device)) {
@@ -66,19 +65,24 @@ pub(super) fn request<B>(mut request: Request<B>, call: &Call) -> Request<B> {
     if let Ok(source) = HeaderValue::try_from(call.peer.source.to_string()) {
         headers.insert(X_FORWARDED_FOR, source);
     }
-    *request.uri_mut() = call.target.clone();
+    let mut target = http::uri::Parts::default();
+    target.scheme = Some(Scheme::HTTPS);
+    target.authority = Some(call.authority.clone());
+    target.path_and_query = Some(call.target.clone());
+    *request.uri_mut() = Uri::from_parts(target).expect("scheme, authority and path together are an address");
     request.extensions_mut().clear();
     request
 }
 
-/// Where the client asked us, for the addresses in the device's replies.
-fn authority<B>(request: &Request<B>) -> Option<HeaderValue> {
-    let uri = request.uri();
-    match uri.authority() {
-        Some(authority) if uri.scheme().is_none_or(|scheme| *scheme == Scheme::HTTPS) => {
-            HeaderValue::try_from(authority.as_str()).ok()
-        }
-        _ => request.headers().get(header::HOST).cloned(),
+/// Where the client asked us: the device's idea of its own address, and the beginning of every address in its replies.
+pub(super) fn authority<B>(request: &Request<B>) -> Option<Authority> {
+    if let Some(authority) = request.uri().authority() {
+        return Some(authority.clone());
+    }
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) => Authority::try_from(host.as_bytes()).ok(),
+        _ => None,
     }
 }
 

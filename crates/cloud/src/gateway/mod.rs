@@ -5,11 +5,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, StreamExt as _};
 use http::header::CONTENT_LENGTH;
-use http::{Method, Request, Response, StatusCode, Uri};
-use http_body_util::{BodyExt as _, Collected, LengthLimitError, Limited};
+use http::uri::{Authority, PathAndQuery};
+use http::{Method, Request, Response, StatusCode};
+use http_body::Frame;
+use http_body_util::{BodyExt as _, BodyStream, Collected, LengthLimitError, Limited, StreamBody};
 use oriel_soap::access::{Level, Levels};
 use oriel_uplink::cloud::{Class, RequestError};
 use oriel_uplink::{Body, BoxError, body};
@@ -19,6 +21,7 @@ use crate::port::Peer;
 use crate::records::{DeviceId, Token};
 use crate::refusal::{Language, Refusal};
 
+mod addresses;
 mod hygiene;
 mod soap;
 mod websocket;
@@ -35,8 +38,10 @@ const SHORT_ANSWER: usize = 256 * 1024;
 /// A request that found its device and its rights.
 struct Call {
     device: DeviceId,
+    /// Where the client asked us.
+    authority: Authority,
     /// `/onvif/device_service?x`: the path as the device sees it.
-    target: Uri,
+    target: PathAndQuery,
     levels: Levels,
     peer: Peer,
 }
@@ -68,14 +73,16 @@ async fn forward(request: Request<Body>, peer: Peer, shared: &Shared) -> Result<
 }
 
 fn route(request: &Request<Body>, token: &Token, peer: Peer, shared: &Shared) -> Result<Call, Refusal> {
-    let path = request.uri().path_and_query().map_or("", http::uri::PathAndQuery::as_str);
+    let path = request.uri().path_and_query().map_or("", PathAndQuery::as_str);
     let rest = path.strip_prefix("/d/").ok_or_else(Refusal::unknown_device)?;
     let (id, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     let device = shared.records.device(id).filter(|device| !device.revoked && token.reaches(&device.id));
     let device = device.ok_or_else(Refusal::unknown_device)?;
     let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
-    let target = target.parse().map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, "the path cannot be passed on"))?;
-    Ok(Call { device: device.id.clone(), target, levels: token.levels, peer })
+    let bad = |what: &str| Refusal::new(StatusCode::BAD_REQUEST, what);
+    let target = target.parse().map_err(|_| bad("the path cannot be passed on"))?;
+    let authority = hygiene::authority(request).ok_or_else(|| bad("the request does not say which host it is for"))?;
+    Ok(Call { device: device.id.clone(), authority, target, levels: token.levels, peer })
 }
 
 /// What is no SOAP carries no access class that we could check.
@@ -92,13 +99,14 @@ async fn exchange(request: Request<Body>, call: &Call, shared: &Shared) -> Resul
     let envelope = collect(incoming, shared.config.limits.soap_body).await?;
     let checked = soap::check(&parts.headers, &envelope, call.levels, shared.config.limits.soap_body)?;
     soap::set_headers(&mut parts.headers, &checked);
+    let (head, ()) = hygiene::request(Request::from_parts(parts, ()), call).into_parts();
     let mut last = None;
     // A tunnel may close in the moment in which it is used; what the device has not seen goes to the next one.
     for _ in 0..3 {
-        let again = Request::from_parts(parts.clone(), body::full(checked.envelope.clone()));
+        let again = Request::from_parts(head.clone(), body::full(checked.envelope.clone()));
         let way = shared.registry.find(&call.device).await.map_err(|_| Refusal::offline())?;
-        match timely(SOAP_ANSWER, way.request(Class::Soap, hygiene::request(again, call))).await? {
-            Ok(response) => return short(hygiene::response(response)).await,
+        match timely(SOAP_ANSWER, way.request(Class::Soap, again)).await? {
+            Ok(response) => return reply(hygiene::response(response), call).await,
             Err(error) if error.unprocessed() => last = Some(error),
             Err(error) => return Err(refused(&error)),
         }
@@ -106,16 +114,42 @@ async fn exchange(request: Request<Body>, call: &Call, shared: &Shared) -> Resul
     Err(last.map_or_else(Refusal::offline, |error| refused(&error)))
 }
 
-/// Takes a short answer off the tunnel.
-async fn short(response: Response<Body>) -> Result<Response<Body>, Refusal> {
+/// Takes a short answer off the tunnel and makes its addresses lead through us; a long one is passed on as it comes.
+async fn reply(response: Response<Body>, call: &Call) -> Result<Response<Body>, Refusal> {
     let length = response.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if length.is_none_or(|length| length > SHORT_ANSWER) {
+    if length.is_some_and(|length| length > SHORT_ANSWER) {
         return Ok(response);
     }
-    let (parts, incoming) = response.into_parts();
-    let broken = |_| Refusal::new(StatusCode::BAD_GATEWAY, "the device broke off its answer");
-    let bytes = timely(SHORT_BODY, gather(incoming, SHORT_ANSWER)).await?.map_err(broken)?;
+    let (mut parts, mut incoming) = response.into_parts();
+    let broken = || Refusal::new(StatusCode::BAD_GATEWAY, "the device broke off its answer");
+    let (beginning, whole) = timely(SHORT_BODY, beginning(&mut incoming)).await?.ok_or_else(broken)?;
+    if !whole {
+        let first = futures_util::stream::once(std::future::ready(Ok(Frame::data(beginning))));
+        return Ok(Response::from_parts(parts, body::boxed(StreamBody::new(first.chain(BodyStream::new(incoming))))));
+    }
+    let bytes = addresses::rewrite(&beginning, call).map_or(beginning, Bytes::from);
+    parts.headers.insert(CONTENT_LENGTH, bytes.len().into());
     Ok(Response::from_parts(parts, body::full(bytes)))
+}
+
+/// The body and true, or its first [`SHORT_ANSWER`] bytes and a little more and false; `None` when it broke off.
+async fn beginning(body: &mut Body) -> Option<(Bytes, bool)> {
+    let (mut frames, mut length) = (Vec::new(), 0);
+    let whole = loop {
+        let data = match body.frame().await {
+            None => break true,
+            Some(Err(_)) => return None,
+            Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+        };
+        length += data.len();
+        frames.push(data);
+        if length > SHORT_ANSWER {
+            break false;
+        }
+    };
+    // One frame, as most answers are, is passed on without a copy.
+    let bytes = if frames.len() == 1 { frames.remove(0) } else { frames.concat().into() };
+    Some((bytes, whole))
 }
 
 /// Why a body was not gathered.
