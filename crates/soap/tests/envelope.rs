@@ -312,6 +312,20 @@ fn what_is_passed_on_is_what_was_read() {
     assert_eq!(again.reserialise(), passed, "once written, it stays as it is");
 }
 
+/// What is left empty, by us or by its comments, is written as what was sent empty.
+#[test]
+fn what_is_written_twice_stays_as_it_is() {
+    let security = r#"<w:Security xmlns:w="http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"><w:UsernameToken/></w:Security>"#;
+    let text = message(
+        security,
+        &GOOD.replace("</t:SetThing>", "<t:Deep><t:In><!-- c --><![CDATA[]]></t:In></t:Deep></t:SetThing>"),
+    );
+    let passed = Envelope::parse(text.as_bytes(), &Limits::REQUEST).unwrap().reserialise();
+    let printed = String::from_utf8(passed.clone()).unwrap();
+    assert!(printed.contains("Header/>") && printed.contains("<t:Deep><t:In/></t:Deep></t:SetThing>"), "{printed}");
+    assert_eq!(Envelope::parse(&passed, &Limits::REQUEST).unwrap().reserialise(), passed);
+}
+
 #[test]
 fn security_is_left_out_of_the_header_only() {
     let body = GOOD.replace(

@@ -84,22 +84,30 @@ pub(crate) fn reserialise(root: Element<'_, '_>, out: &mut String, keep: &dyn Fn
     serialise(root, out, &Scope::All, keep);
 }
 
-/// Iterates, since depth is the sender's choice.
+/// Iterates, since depth is the sender's choice. An element that nothing of is kept is written as an empty one is, so that writing
+/// twice changes nothing.
 fn serialise(root: Element<'_, '_>, out: &mut String, scope: &Scope<'_>, keep: &dyn Fn(Element<'_, '_>) -> bool) {
     let mut node = root;
+    // Whether the start tag that was written last still lacks its end.
+    let mut in_tag = false;
     loop {
         let mut descend = None;
         if node.is_element() {
             if node == root || keep(node) {
+                close_tag(&mut in_tag, out);
                 out.push('<');
                 out.push_str(source_name(node));
                 declare(node, (node != root).then(|| node.parent()).flatten(), out, scope);
                 attributes(node, out);
                 descend = node.first_child();
-                out.push_str(if descend.is_some() { ">" } else { "/>" });
+                in_tag = descend.is_some();
+                if !in_tag {
+                    out.push_str("/>");
+                }
             }
-        } else if node.is_text() {
-            escape(node.text().unwrap_or(""), false, out);
+        } else if let Some(text) = node.text().filter(|text| node.is_text() && !text.is_empty()) {
+            close_tag(&mut in_tag, out);
+            escape(text, false, out);
         }
         if let Some(child) = descend {
             node = child;
@@ -114,10 +122,20 @@ fn serialise(root: Element<'_, '_>, out: &mut String, scope: &Scope<'_>, keep: &
                 break;
             }
             node = node.parent().expect("below the root there is a parent");
-            out.push_str("</");
-            out.push_str(source_name(node));
-            out.push('>');
+            if std::mem::take(&mut in_tag) {
+                out.push_str("/>");
+            } else {
+                out.push_str("</");
+                out.push_str(source_name(node));
+                out.push('>');
+            }
         }
+    }
+}
+
+fn close_tag(in_tag: &mut bool, out: &mut String) {
+    if std::mem::take(in_tag) {
+        out.push('>');
     }
 }
 
