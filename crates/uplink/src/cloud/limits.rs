@@ -62,7 +62,7 @@ impl Default for Limits {
             boost_idle: Duration::from_secs(10),
             header_list: 64 * 1024,
             send_buffer: 128 * 1024,
-            small_frame_debt: 1024 * 1024,
+            small_frame_debt: 256 * 1024,
             reset_streams: 64,
             control_rate: 100,
             control_burst: 1000,
