@@ -151,6 +151,9 @@ fn wrong_uplinks_are_told_what_is_wrong() {
     assert_eq!(broken(&with("bad header")), 400);
     assert_eq!(broken(&with("Authorization: Bearer a\r\nAuthorization: Bearer b")), 400);
     assert_eq!(broken(&with("Authorization: Bearer a b")), 400);
+    for control in ["\0", "\t", "\r", "\u{1b}[2J", "\u{9b}2J"] {
+        assert_eq!(broken(&NATIVE.replacen(" HTTP", &format!("{control} HTTP"), 1)), 400, "{control:?}");
+    }
     let large = with(&format!("X-Large: {}", "x".repeat(9000)));
     assert_eq!(broken(&large), 431);
     // An ordinary request of that size is the HTTP server's business.

@@ -141,6 +141,10 @@ fn read(
     else {
         return Err(bad("the request line is malformed"));
     };
+    // What is left of the target is shown to people, in a terminal perhaps.
+    if start.chars().any(char::is_control) {
+        return Err(bad("a control character in the request line"));
+    }
     // A published device sends `http/1.1`.
     if !version.eq_ignore_ascii_case("HTTP/1.1") {
         return Err(HeadError { status: 505, text: "an upgrade needs HTTP/1.1" });
