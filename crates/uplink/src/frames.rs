@@ -64,6 +64,8 @@ pub struct Tally {
 #[derive(Debug, Clone)]
 pub struct Reader {
     hide_goaway: bool,
+    /// At the cloud's end the library never pings, so every answer is to a ping of ours.
+    hide_pongs: bool,
     skip: u32,
     head: [u8; HEAD],
     have: u8,
@@ -78,6 +80,7 @@ impl Reader {
     pub fn new(side: Side) -> Self {
         Self {
             hide_goaway: side == Side::Server,
+            hide_pongs: side == Side::Client,
             skip: if side == Side::Server { PREFACE.len() as u32 } else { 0 },
             head: [0; HEAD],
             have: 0,
@@ -141,7 +144,9 @@ impl Reader {
             // `h2` closes a connection after 100 empty frames in its whole life; some cameras send many.
             DATA => self.empty_data(),
             PING if self.head[4] & ACK != 0 => {
-                payload.first_chunk::<8>().is_some_and(|p| u64::from_be_bytes(*p) & OUR_PING_MASK == OUR_PING)
+                // Some peers write head and payload apart.
+                self.hide_pongs
+                    || payload.first_chunk::<8>().is_some_and(|p| u64::from_be_bytes(*p) & OUR_PING_MASK == OUR_PING)
             }
             _ => false,
         }
@@ -391,7 +396,8 @@ mod tests {
     fn our_ping_comes_back_and_the_librarys_is_left_alone() {
         let mut ours = ping(123_456);
         ours[4] = ACK;
-        let mut reader = Reader::new(Side::Client);
+        let mut reader = Reader::new(Side::Server);
+        reader.pass(&mut PREFACE.to_vec());
         assert_eq!(reader.pass(&mut ours).pong, Some(123_456));
         assert_eq!(ours[3], HIDDEN);
         let mut theirs = frame(PING, ACK, b"12345678");
@@ -400,6 +406,16 @@ mod tests {
         let mut asked = ping(1);
         assert_eq!(reader.pass(&mut asked).pong, None);
         assert_eq!(asked[3], PING, "a ping that wants an answer reaches the library");
+    }
+
+    #[test]
+    fn at_the_clouds_end_an_answer_to_a_ping_is_hidden_even_when_its_payload_comes_later() {
+        let whole = frame(PING, ACK, &ping(7)[HEAD..]);
+        let mut reader = Reader::new(Side::Client);
+        let (mut head, mut payload) = (whole[..HEAD].to_vec(), whole[HEAD..].to_vec());
+        reader.pass(&mut head);
+        assert_eq!(head[3], HIDDEN);
+        assert_eq!(reader.pass(&mut payload).pong, Some(7));
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub struct Limits {
     pub silence: Duration,
     /// A tunnel whose writes make no progress this long is dead.
     pub write_stall: Duration,
+    /// How long a tunnel that was replaced still takes requests: some are on their way to it, and the cloud may look at its new tunnel later than we.
+    pub linger: Duration,
     /// How long a tunnel that is replaced or drained may take to finish its streams.
     pub drain: Duration,
 }
@@ -50,6 +52,7 @@ impl Default for Limits {
             ping_after: Duration::from_secs(12),
             silence: Duration::from_secs(30),
             write_stall: Duration::from_secs(20),
+            linger: Duration::from_secs(2),
             drain: Duration::from_secs(30),
         }
     }

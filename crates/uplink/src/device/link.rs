@@ -7,7 +7,6 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use http::{Request, Response};
@@ -15,10 +14,10 @@ use hyper::{body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
     sync::watch,
-    time::{Instant, Sleep, sleep_until},
+    time::{Instant, Sleep, sleep, sleep_until},
 };
 
-use super::{Limits, Stop};
+use super::{Limits, Stop, stop::Ending};
 use crate::{
     Body, Io, body,
     frames::Side,
@@ -197,16 +196,21 @@ struct Watch<G> {
 async fn run<G: FnOnce() + Send>(
     mut connection: Pin<Box<impl Connection>>,
     mut watch: Watch<G>,
-    mut stop: watch::Receiver<Option<Duration>>,
+    mut stop: watch::Receiver<Option<Ending>>,
 ) -> Closed {
     stop.mark_changed();
+    let mut lingers_until = None;
     loop {
         tokio::select! {
             biased;
-            within = next_stop(&mut stop) => {
-                let until = Instant::now() + within;
+            ending = next_stop(&mut stop) => {
+                let until = Instant::now() + ending.within;
                 watch.drain_until = Some(watch.drain_until.map_or(until, |before| before.min(until)));
                 watch.timer.as_mut().reset(Instant::now());
+                lingers_until = Some(Box::pin(sleep(ending.linger)));
+            }
+            () = lingered(&mut lingers_until) => {
+                lingers_until = None;
                 connection.as_mut().graceful_shutdown();
             }
             closed = poll_fn(|cx| watch.turn(connection.as_mut(), cx)) => return closed,
@@ -214,13 +218,21 @@ async fn run<G: FnOnce() + Send>(
     }
 }
 
-async fn next_stop(stop: &mut watch::Receiver<Option<Duration>>) -> Duration {
+/// Boxed, since it is there for the last seconds of a tunnel's life only.
+async fn lingered(sleep: &mut Option<Pin<Box<Sleep>>>) {
+    match sleep {
+        Some(sleep) => sleep.as_mut().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn next_stop(stop: &mut watch::Receiver<Option<Ending>>) -> Ending {
     loop {
         if stop.changed().await.is_err() {
             return std::future::pending().await;
         }
-        if let Some(within) = *stop.borrow_and_update() {
-            return within;
+        if let Some(ending) = *stop.borrow_and_update() {
+            return ending;
         }
     }
 }

@@ -197,7 +197,7 @@ where
                 }
                 Output::Retire(id) => {
                     if let Some(stop) = self.stops.get(&id) {
-                        stop.drain(self.limits.drain);
+                        stop.retire(self.limits.linger, self.limits.drain);
                     }
                     continue;
                 }
