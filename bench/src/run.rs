@@ -22,6 +22,9 @@ pub(crate) struct Options {
     /// Only these: parts (speed, distance, memory, drop, device) and systems (direct, oriel, haproxy, nginx, rathole, ssh, …); no page is written.
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
+    /// Seconds of each measurement of requests, for whoever looks at the processes meanwhile; no page is written.
+    #[arg(long)]
+    seconds: Option<f64>,
     /// Devices of the crowd; without it 10,000, or 500 when it is quick.
     #[arg(long)]
     devices: Option<usize>,
@@ -72,7 +75,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     findings.seconds = begin.elapsed().as_secs_f64();
     let text = page::write(&findings);
     page::print(&text)?;
-    if options.only.is_empty() && !options.quick && options.devices.is_none() {
+    if options.only.is_empty() && !options.quick && options.devices.is_none() && options.seconds.is_none() {
         let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/ref/bench/uplink.md");
         std::fs::write(&page, text).with_context(|| page.display().to_string())?;
     }
@@ -83,6 +86,7 @@ fn measure(options: &Options, tools: &Path, oriel: &Path) -> anyhow::Result<Find
     let fixture = Fixture::new()?;
     let mut findings = Findings::default();
     let (rounds, seconds) = if options.quick { (1, 0.5) } else { (5, 1.0) };
+    let seconds = options.seconds.unwrap_or(seconds);
     if options.part("speed") {
         page::say("speed …");
         let effort = speed::Effort { rounds, seconds };

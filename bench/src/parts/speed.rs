@@ -72,9 +72,17 @@ pub(crate) fn measure(
     let mut rounds: BTreeMap<(usize, &'static str), Vec<Figures>> = BTreeMap::new();
     for _ in 0..effort.rounds {
         for (number, workload) in WORKLOADS.iter().enumerate() {
-            for system in &running {
-                let figures = one(&mut load, system, workload, effort.seconds)?;
-                rounds.entry((number, system.name)).or_default().push(figures);
+            let mut broken = None;
+            for (at, system) in running.iter().enumerate() {
+                match one(&mut load, system, workload, effort.seconds) {
+                    Ok(figures) => rounds.entry((number, system.name)).or_default().push(figures),
+                    Err(error) if system.name == "oriel" || system.name == "direct" => return Err(error),
+                    Err(error) => broken = Some((at, error)),
+                }
+            }
+            // Another program that fails is told in the table and not asked again.
+            if let Some((at, error)) = broken {
+                speed.absent.push((running.remove(at).name, format!("{error:#}")));
             }
         }
     }

@@ -55,7 +55,7 @@ pub(super) fn nginx(fixture: &Fixture, ends: &Ends) -> Begun {
          upstream u {{ server {upstream}; keepalive 64; keepalive_requests 100000000; keepalive_timeout 1h; }}\n\
          server {{ listen {address} ssl http2; ssl_certificate {certificate}; ssl_certificate_key {key};\n\
          ssl_protocols TLSv1.3; location / {{ proxy_pass https://u; proxy_http_version 1.1; proxy_set_header Connection \"\";\n\
-         proxy_ssl_verify on; proxy_ssl_trusted_certificate {ca}; proxy_ssl_name 127.0.0.1; proxy_ssl_protocols TLSv1.3;\n\
+         proxy_ssl_verify on; proxy_ssl_trusted_certificate {ca}; proxy_ssl_name localhost; proxy_ssl_protocols TLSv1.3;\n\
          proxy_buffers 32 64k; proxy_buffer_size 64k; proxy_busy_buffers_size 256k; proxy_max_temp_file_size 0; }} }} }}\n"
     );
     let config = fixture.write("nginx.conf", &text)?.display().to_string();
