@@ -78,7 +78,10 @@ fn fault(envelope: &Envelope<'_>) {
         Envelope::parse(&written, &Limits::REPLY).expect("what we write parses").fault().expect("it is a fault");
     assert_eq!((again.code, &again.reason), (fault.code, &fault.reason));
     let depth = fault.subcodes.len().min(8);
-    assert_eq!(again.subcodes, fault.subcodes[..depth]);
+    // A subcode that was no QName is kept as text, for people.
+    if fault.subcodes.iter().all(|name| !name.local.is_empty() && !name.local.contains([':', ' ', '\t', '\n', '\r'])) {
+        assert_eq!(again.subcodes, fault.subcodes[..depth]);
+    }
     assert_eq!(names(&again.detail), names(&fault.detail));
 }
 
