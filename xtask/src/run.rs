@@ -60,6 +60,7 @@ pub(crate) fn output(program: &str, arguments: &[&str]) -> anyhow::Result<String
 
 /// Whether a cargo subcommand is installed.
 pub(crate) fn has_cargo(subcommand: &str) -> bool {
-    let answer = Command::new("cargo").args([subcommand, "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let answer =
+        Command::new("cargo").args([subcommand, "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
     answer.is_ok_and(|status| status.success())
 }
