@@ -128,10 +128,11 @@ fn ended(shared: &Arc<Shared>, result: Result<(), h2::Error>) -> CloseReason {
 }
 
 fn broken_bound(shared: &Shared) -> Option<CloseReason> {
-    if shared.meter.flooded() {
-        Some(CloseReason::ControlFlood)
-    } else if shared.meter.reset_too_often() {
+    // A reset is a control frame as well: the narrower bound names what happened.
+    if shared.meter.reset_too_often() {
         Some(CloseReason::ResetFlood)
+    } else if shared.meter.flooded() {
+        Some(CloseReason::ControlFlood)
     } else {
         None
     }
