@@ -27,9 +27,7 @@ impl Policy {
     /// # Errors
     /// [`TrustError::Pem`] when there is none or the text is damaged.
     pub fn from_pem(text: &[u8]) -> Result<Self, TrustError> {
-        Ok(Self {
-            anchors: certificates(text)?,
-        })
+        Ok(Self { anchors: certificates(text)? })
     }
 }
 
@@ -92,10 +90,7 @@ impl Anchored {
         for anchor in &policy.anchors {
             roots.add(anchor.clone())?;
         }
-        Ok(Self {
-            inner: web_pki(roots, provider)?,
-            pinned: policy.anchors.clone(),
-        })
+        Ok(Self { inner: web_pki(roots, provider)?, pinned: policy.anchors.clone() })
     }
 
     fn pinned(
@@ -130,9 +125,7 @@ impl ServerCertVerifier for Anchored {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let first = self
-            .inner
-            .verify_server_cert(end_entity, intermediates, name, ocsp, now);
+        let first = self.inner.verify_server_cert(end_entity, intermediates, name, ocsp, now);
         match first {
             Ok(verified) => Ok(verified),
             Err(error) => match self.pinned(end_entity, name, now) {
@@ -189,12 +182,7 @@ impl ServerCertVerifier for Anybody {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(
-            message,
-            certificate,
-            signature,
-            &self.0.signature_verification_algorithms,
-        )
+        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
     }
 
     fn verify_tls13_signature(
@@ -203,12 +191,7 @@ impl ServerCertVerifier for Anybody {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(
-            message,
-            certificate,
-            signature,
-            &self.0.signature_verification_algorithms,
-        )
+        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

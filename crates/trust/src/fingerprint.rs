@@ -62,12 +62,7 @@ impl FromStr for Fingerprint {
         let digits: Vec<u8> = text
             .bytes()
             .filter(|b| *b != b':')
-            .map(|b| {
-                char::from(b)
-                    .to_digit(16)
-                    .and_then(|d| u8::try_from(d).ok())
-                    .ok_or(ParseFingerprintError)
-            })
+            .map(|b| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok()).ok_or(ParseFingerprintError))
             .collect::<Result<_, _>>()?;
         if digits.len() != 64 {
             return Err(ParseFingerprintError);
@@ -103,10 +98,7 @@ mod tests {
         let text = fingerprint.to_string();
         assert_eq!(text.parse::<Fingerprint>().unwrap(), fingerprint);
         let pairs: Vec<&str> = (0..32).map(|i| &text[2 * i..2 * i + 2]).collect();
-        assert_eq!(
-            pairs.join(":").to_uppercase().parse::<Fingerprint>().unwrap(),
-            fingerprint
-        );
+        assert_eq!(pairs.join(":").to_uppercase().parse::<Fingerprint>().unwrap(), fingerprint);
     }
 
     #[test]

@@ -34,9 +34,7 @@ impl Clone for Identity {
 
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Identity")
-            .field("fingerprint", &self.fingerprint)
-            .finish_non_exhaustive()
+        f.debug_struct("Identity").field("fingerprint", &self.fingerprint).finish_non_exhaustive()
     }
 }
 
@@ -46,9 +44,7 @@ impl Identity {
     /// # Errors
     /// [`TrustError::KeyMismatch`] when they do not belong together; other variants when either cannot be read.
     pub fn new(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<Self, TrustError> {
-        let leaf = chain
-            .first()
-            .ok_or_else(|| TrustError::Pem("no certificate in the chain".to_owned()))?;
+        let leaf = chain.first().ok_or_else(|| TrustError::Pem("no certificate in the chain".to_owned()))?;
         let fingerprint = Fingerprint::of(leaf)?;
         let signing = aws_lc_rs::sign::any_supported_type(&key)?;
         let certified = CertifiedKey::new(chain.clone(), signing);
@@ -56,12 +52,7 @@ impl Identity {
             Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => {}
             Err(_) => return Err(TrustError::KeyMismatch),
         }
-        Ok(Self {
-            chain,
-            key,
-            certified: Arc::new(certified),
-            fingerprint,
-        })
+        Ok(Self { chain, key, certified: Arc::new(certified), fingerprint })
     }
 
     /// Reads PEM texts: a chain, leaf first, and a key (PKCS#8, PKCS#1 or SEC1).
@@ -128,11 +119,7 @@ impl Identity {
             PrivateKeyDer::Sec1(_) => "EC PRIVATE KEY",
             _ => "PRIVATE KEY",
         };
-        let chain = self
-            .chain
-            .iter()
-            .map(|certificate| pem("CERTIFICATE", certificate))
-            .collect();
+        let chain = self.chain.iter().map(|certificate| pem("CERTIFICATE", certificate)).collect();
         (chain, pem(label, self.key.secret_der()))
     }
 }
@@ -168,10 +155,7 @@ pub(crate) fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, 
 }
 
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, TrustError> {
-    fs::read(path).map_err(|source| TrustError::File {
-        path: path.to_owned(),
-        source,
-    })
+    fs::read(path).map_err(|source| TrustError::File { path: path.to_owned(), source })
 }
 
 #[cfg(test)]
@@ -190,23 +174,14 @@ mod tests {
     fn a_foreign_key_is_refused() {
         let (chain, _) = Identity::self_signed("a", &[]).unwrap().to_pem();
         let (_, key) = Identity::self_signed("b", &[]).unwrap().to_pem();
-        assert!(matches!(
-            Identity::from_pem(chain.as_bytes(), key.as_bytes()),
-            Err(TrustError::KeyMismatch)
-        ));
+        assert!(matches!(Identity::from_pem(chain.as_bytes(), key.as_bytes()), Err(TrustError::KeyMismatch)));
     }
 
     #[test]
     fn debug_shows_no_key() {
         let identity = Identity::self_signed("camera", &[]).unwrap();
         let shown = format!("{identity:?}");
-        assert_eq!(
-            shown,
-            format!(
-                "Identity {{ fingerprint: Fingerprint({}), .. }}",
-                identity.fingerprint()
-            )
-        );
+        assert_eq!(shown, format!("Identity {{ fingerprint: Fingerprint({}), .. }}", identity.fingerprint()));
     }
 
     #[test]
@@ -214,9 +189,7 @@ mod tests {
         let (chain, key) = Identity::self_signed("a", &[]).unwrap().to_pem();
         let error = Identity::from_pem(b"nothing", key.as_bytes()).unwrap_err().to_string();
         assert_eq!(error, "no certificate in the PEM text");
-        let error = Identity::from_pem(chain.as_bytes(), b"nothing")
-            .unwrap_err()
-            .to_string();
+        let error = Identity::from_pem(chain.as_bytes(), b"nothing").unwrap_err().to_string();
         assert!(error.starts_with("no private key in the PEM text"), "{error}");
     }
 }

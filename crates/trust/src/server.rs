@@ -72,12 +72,7 @@ impl ClientCertVerifier for AnyClientKey {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(
-            message,
-            certificate,
-            signature,
-            &self.0.signature_verification_algorithms,
-        )
+        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
     }
 
     fn verify_tls13_signature(
@@ -86,12 +81,7 @@ impl ClientCertVerifier for AnyClientKey {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(
-            message,
-            certificate,
-            signature,
-            &self.0.signature_verification_algorithms,
-        )
+        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -113,19 +103,13 @@ impl ReloadingIdentity {
     /// As [`Identity::load`].
     pub fn open(chain: PathBuf, key: PathBuf) -> Result<Self, TrustError> {
         let identity = Identity::load(&chain, &key)?;
-        Ok(Self {
-            files: Some((chain, key)),
-            current: RwLock::new(Arc::clone(identity.certified())),
-        })
+        Ok(Self { files: Some((chain, key)), current: RwLock::new(Arc::clone(identity.certified())) })
     }
 
     /// An identity that stays as it is.
     #[must_use]
     pub fn fixed(identity: &Identity) -> Self {
-        Self {
-            files: None,
-            current: RwLock::new(Arc::clone(identity.certified())),
-        }
+        Self { files: None, current: RwLock::new(Arc::clone(identity.certified())) }
     }
 
     /// Reads the files again. Returns whether the certificate changed.
@@ -146,8 +130,6 @@ impl ReloadingIdentity {
 
 impl ResolvesServerCert for ReloadingIdentity {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(
-            &self.current.read().expect("no writer panics while it holds the lock"),
-        ))
+        Some(Arc::clone(&self.current.read().expect("no writer panics while it holds the lock")))
     }
 }

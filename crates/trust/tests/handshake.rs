@@ -31,9 +31,7 @@ fn shake(
         client.read_tls(&mut wire.as_slice()).unwrap();
         client.process_new_packets().map_err(|e| e.to_string())?;
     }
-    Ok(server
-        .peer_certificates()
-        .map(|chain| Fingerprint::of(&chain[0]).unwrap()))
+    Ok(server.peer_certificates().map(|chain| Fingerprint::of(&chain[0]).unwrap()))
 }
 
 fn policy(authority: &Authority) -> Validation {
@@ -49,26 +47,19 @@ fn made(adjust: impl FnOnce(&mut CertificateParams)) -> Identity {
 }
 
 fn pinned(identity: &Identity) -> Validation {
-    Validation::Policy(Policy {
-        anchors: vec![identity.chain()[0].clone()],
-    })
+    Validation::Policy(Policy { anchors: vec![identity.chain()[0].clone()] })
 }
 
 #[test]
 fn an_anchor_and_the_right_name_are_believed_and_the_client_is_known_by_its_key() {
     let authority = Authority::new("CA").unwrap();
-    let server = authority
-        .issue_server(&["cloud.example".to_owned(), "127.0.0.1".to_owned()])
-        .unwrap();
+    let server = authority.issue_server(&["cloud.example".to_owned(), "127.0.0.1".to_owned()]).unwrap();
     let camera = Identity::self_signed("camera", &[]).unwrap();
     for name in ["cloud.example", "127.0.0.1"] {
         let seen = shake(&server, name, &policy(&authority), Some(&camera)).unwrap();
         assert_eq!(seen, Some(camera.fingerprint()));
     }
-    assert_eq!(
-        shake(&server, "cloud.example", &policy(&authority), None).unwrap(),
-        None
-    );
+    assert_eq!(shake(&server, "cloud.example", &policy(&authority), None).unwrap(), None);
 }
 
 #[test]
@@ -79,10 +70,7 @@ fn an_authority_read_back_from_its_files_issues_for_the_same_anchor() {
     let (at, key_at) = (folder.path().join("ca.pem"), folder.path().join("ca.key"));
     std::fs::write(&at, certificate).unwrap();
     std::fs::write(&key_at, key).unwrap();
-    let server = Authority::load(&at, &key_at)
-        .unwrap()
-        .issue_server(&["cloud.example".to_owned()])
-        .unwrap();
+    let server = Authority::load(&at, &key_at).unwrap().issue_server(&["cloud.example".to_owned()]).unwrap();
     shake(&server, "cloud.example", &policy(&authority), None).unwrap();
 }
 
@@ -91,15 +79,9 @@ fn wrong_name_wrong_anchor_and_expiry_are_named() {
     let authority = Authority::new("CA").unwrap();
     let server = authority.issue_server(&["cloud.example".to_owned()]).unwrap();
     let error = shake(&server, "other.example", &policy(&authority), None).unwrap_err();
-    assert!(
-        error.contains("not valid for name") || error.contains("NotValidForName"),
-        "{error}"
-    );
+    assert!(error.contains("not valid for name") || error.contains("NotValidForName"), "{error}");
     let error = shake(&server, "cloud.example", &policy(&Authority::new("CA").unwrap()), None).unwrap_err();
-    assert!(
-        error.contains("BadSignature") || error.contains("UnknownIssuer"),
-        "{error}"
-    );
+    assert!(error.contains("BadSignature") || error.contains("UnknownIssuer"), "{error}");
     let expired = made(|params| params.not_after = rcgen::date_time_ymd(2020, 1, 1));
     let error = shake(&expired, "cloud.example", &pinned(&expired), None).unwrap_err();
     assert!(error.contains("Expired"), "{error}");
