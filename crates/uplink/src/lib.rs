@@ -13,6 +13,7 @@ pub mod device;
 pub mod frames;
 pub mod liveness;
 pub mod machine;
+pub mod packed;
 mod rewound;
 pub mod upgrade;
 pub mod websocket;

@@ -20,6 +20,7 @@ use tokio::{
 use crate::{
     frames::{self, Bucket, Reader, Side, Tally, Writer},
     liveness::View,
+    packed::Packed,
     upgrade::response::snippet,
 };
 
@@ -174,7 +175,8 @@ pub(crate) struct FrameRates {
 /// The watched stream.
 #[derive(Debug)]
 pub(crate) struct Wire<IO> {
-    io: IO,
+    io: Packed<IO>,
+    handed: u64,
     side: Side,
     reader: Reader,
     writer: Writer,
@@ -188,7 +190,8 @@ pub(crate) struct Wire<IO> {
 impl<IO> Wire<IO> {
     pub(crate) fn new(io: IO, side: Side, rates: FrameRates, meter: Arc<Meter>) -> Self {
         Self {
-            io,
+            io: Packed::new(io),
+            handed: 0,
             side,
             reader: Reader::new(side),
             writer: Writer::new(side),
@@ -230,7 +233,16 @@ impl<IO> Wire<IO> {
 
     fn wrote_some(&mut self, n: usize) {
         self.meter.written.fetch_add(n as u64, Relaxed);
-        self.meter.blocked_ms.store(NOT_BLOCKED, Relaxed);
+        self.progressed();
+    }
+
+    /// Only what the stream beneath took is progress: what is held back to be packed may be stuck.
+    fn progressed(&mut self) {
+        let handed = self.io.handed();
+        if self.handed != handed {
+            self.handed = handed;
+            self.meter.blocked_ms.store(NOT_BLOCKED, Relaxed);
+        }
     }
 
     fn credit(&mut self, tally: &Tally) {
@@ -240,7 +252,8 @@ impl<IO> Wire<IO> {
         }
     }
 
-    fn blocked(&self) {
+    fn blocked(&mut self) {
+        self.progressed();
         if self.meter.blocked_ms.load(Relaxed) == NOT_BLOCKED {
             self.meter.blocked_ms.store(self.meter.now().as_millis() as u64, Relaxed);
         }

@@ -11,6 +11,7 @@ use http_body_util::combinators::MapErr;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use oriel_uplink::packed::{Deferred, Packed, drive};
 use oriel_uplink::{Body, BoxError, body};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -69,13 +70,14 @@ where
             .enable_connect_protocol();
         let shared = Arc::clone(&owner);
         let service = service_fn(move |request| answer(request, peer, Arc::clone(&shared), api.clone()));
-        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        let stream = Deferred::new(Packed::new(stream));
+        let connection = builder.serve_connection(TokioIo::new(stream.clone()), service);
         let mut connection = std::pin::pin!(connection);
         tokio::select! {
-            _ = connection.as_mut() => return,
+            _ = drive(connection.as_mut(), stream.clone()) => return,
             () = owner.lingered.cancelled() => connection.as_mut().graceful_shutdown(),
         }
-        let _ended = connection.await;
+        let _ended = drive(connection, stream).await;
     });
 }
 

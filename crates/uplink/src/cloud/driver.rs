@@ -15,6 +15,7 @@ use super::{CloseReason, tunnel::Shared};
 use crate::{
     Io,
     liveness::{Check, Liveness},
+    packed::Deferred,
     wire::Wire,
 };
 
@@ -36,18 +37,25 @@ impl std::fmt::Debug for Driver {
     }
 }
 
-pub(super) fn new<IO: Io>(connection: Connection<Wire<IO>, Bytes>, shared: Arc<Shared>) -> Driver {
+pub(super) fn new<IO: Io>(
+    connection: Connection<Deferred<Wire<IO>>, Bytes>,
+    stream: Deferred<Wire<IO>>,
+    shared: Arc<Shared>,
+) -> Driver {
     let liveness = Liveness::new(shared.gate.limits().liveness());
     let limits = shared.gate.limits();
     let timer = sleep_until(shared.meter.start() + limits.ping_after.min(limits.first_settings));
-    Driver(Box::pin(Run { ending: Ending(shared), connection, liveness, timer, settings: 0, boosted: false }))
+    let ending = Ending(shared);
+    Driver(Box::pin(Run { ending, connection, stream, waited: false, liveness, timer, settings: 0, boosted: false }))
 }
 
 pin_project! {
     struct Run<IO> {
         // Before the connection: dropping the driver names the reason before open streams fail.
         ending: Ending,
-        connection: Connection<Wire<IO>, Bytes>,
+        connection: Connection<Deferred<Wire<IO>>, Bytes>,
+        stream: Deferred<Wire<IO>>,
+        waited: bool,
         liveness: Liveness,
         #[pin]
         timer: Sleep,
@@ -74,7 +82,7 @@ impl<IO: Io> Future for Run<IO> {
         shared.driver.register(cx.waker());
         loop {
             if let Some(reason) = shared.take_close() {
-                return Poll::Ready(finish(run.connection, &shared, reason, cx));
+                return Poll::Ready(finish(run.connection, run.stream, &shared, reason, cx));
             }
             follow_windows(run.connection, run.boosted, &shared);
             match Pin::new(&mut *run.connection).poll(cx) {
@@ -86,7 +94,7 @@ impl<IO: Io> Future for Run<IO> {
                 Poll::Pending => {}
             }
             if let Some(reason) = broken_bound(&shared) {
-                return Poll::Ready(finish(run.connection, &shared, reason, cx));
+                return Poll::Ready(finish(run.connection, run.stream, &shared, reason, cx));
             }
             if *run.settings != shared.meter.settings() {
                 *run.settings = shared.meter.settings();
@@ -94,11 +102,12 @@ impl<IO: Io> Future for Run<IO> {
                 shared.settled.notify_waiters();
             }
             if run.timer.as_mut().poll(cx).is_pending() {
+                run.stream.settle(cx, run.waited);
                 return Poll::Pending;
             }
             match tick(run.liveness, &shared) {
                 Ok(next) => run.timer.as_mut().reset(next),
-                Err(reason) => return Poll::Ready(finish(run.connection, &shared, reason, cx)),
+                Err(reason) => return Poll::Ready(finish(run.connection, run.stream, &shared, reason, cx)),
             }
             // Polled again: for the timer to be registered, and for a ping to leave.
         }
@@ -107,7 +116,8 @@ impl<IO: Io> Future for Run<IO> {
 
 /// Tells the device why, as far as the connection takes it without waiting, and ends the tunnel.
 fn finish<IO: Io>(
-    connection: &mut Connection<Wire<IO>, Bytes>,
+    connection: &mut Connection<Deferred<Wire<IO>>, Bytes>,
+    stream: &Deferred<Wire<IO>>,
     shared: &Shared,
     reason: CloseReason,
     cx: &mut Context<'_>,
@@ -115,6 +125,7 @@ fn finish<IO: Io>(
     shared.end(reason.clone());
     shared.meter.send_bye(reason.code(), reason.to_string());
     let _ = Pin::new(connection).poll(cx);
+    stream.flush_now(cx);
     reason
 }
 
@@ -139,7 +150,7 @@ fn broken_bound(shared: &Shared) -> Option<CloseReason> {
 }
 
 /// Brings the windows in line with what the gate decided.
-fn follow_windows<IO: Io>(connection: &mut Connection<Wire<IO>, Bytes>, boosted: &mut bool, shared: &Shared) {
+fn follow_windows<IO: Io>(connection: &mut Connection<Deferred<Wire<IO>>, Bytes>, boosted: &mut bool, shared: &Shared) {
     let wanted = shared.gate.boosted();
     if wanted == *boosted {
         return;

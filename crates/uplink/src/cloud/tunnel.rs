@@ -17,6 +17,7 @@ use super::{AcceptError, CloseReason, Driver, Limits, driver, gate::Gate};
 use crate::{
     Form, Io,
     frames::Side,
+    packed::Deferred,
     wire::{Meter, Wire},
 };
 
@@ -70,9 +71,9 @@ pub struct Stats {
 /// Starts HTTP/2 as its client on an upgraded connection.
 pub(super) async fn start<IO: Io>(io: IO, form: Form, limits: &Limits) -> Result<(Tunnel, Driver), AcceptError> {
     let meter = Arc::new(Meter::new());
-    let wire = Wire::new(io, Side::Client, limits.rates(), Arc::clone(&meter));
+    let wire = Deferred::new(Wire::new(io, Side::Client, limits.rates(), Arc::clone(&meter)));
     let (send, connection) =
-        builder(limits).handshake(wire).await.map_err(|error| AcceptError::Http2(error.to_string()))?;
+        builder(limits).handshake(wire.clone()).await.map_err(|error| AcceptError::Http2(error.to_string()))?;
     let shared = Arc::new(Shared {
         id: NEXT_ID.fetch_add(1, Relaxed),
         form,
@@ -85,7 +86,7 @@ pub(super) async fn start<IO: Io>(io: IO, form: Form, limits: &Limits) -> Result
         settled: Notify::new(),
         drained: AtomicBool::new(false),
     });
-    let driver = driver::new(connection, Arc::clone(&shared));
+    let driver = driver::new(connection, wire, Arc::clone(&shared));
     Ok((Tunnel { shared, send }, driver))
 }
 

@@ -22,6 +22,7 @@ use crate::{
     Body, Io, body,
     frames::Side,
     liveness::{Check, Dead, Liveness},
+    packed::Deferred,
     wire::{Meter, Wire},
 };
 
@@ -127,12 +128,12 @@ impl Link {
         F: Future<Output = Response<Body>> + Send + 'static,
     {
         let Self { io, meter } = self;
-        let wire = Wire::new(io, Side::Server, limits.rates(), Arc::clone(&meter));
+        let wire = Deferred::new(Wire::new(io, Side::Server, limits.rates(), Arc::clone(&meter)));
         let service = service_fn(move |request: Request<Incoming>| {
             let answer = service(request.map(into_body));
             async move { Ok::<_, Infallible>(answer.await) }
         });
-        let connection = builder(limits).serve_connection(TokioIo::new(wire), service);
+        let connection = builder(limits).serve_connection(TokioIo::new(wire.clone()), service);
         let connection = Box::pin(connection);
         let watch = Watch {
             liveness: Liveness::new(limits.liveness()),
@@ -140,6 +141,8 @@ impl Link {
             drain_until: None,
             on_goaway: Some(on_goaway),
             meter,
+            wire,
+            waited: false,
         };
         run(connection, watch, stop.watch()).await
     }
@@ -191,6 +194,8 @@ struct Watch<G> {
     drain_until: Option<Instant>,
     on_goaway: Option<G>,
     meter: Arc<Meter>,
+    wire: Deferred<Wire<Box<dyn Io>>>,
+    waited: bool,
 }
 
 async fn run<G: FnOnce() + Send>(
@@ -255,9 +260,11 @@ impl<G: FnOnce() + Send> Watch<G> {
             if self.meter.flooded() || self.meter.reset_too_often() {
                 self.meter.send_bye(11, Closed::Flood.to_string());
                 let _ = connection.as_mut().poll(cx);
+                self.wire.flush_now(cx);
                 return Poll::Ready(Closed::Flood);
             }
             if self.timer.as_mut().poll(cx).is_pending() {
+                self.wire.settle(cx, &mut self.waited);
                 return Poll::Pending;
             }
             if let Some(closed) = self.tick() {
