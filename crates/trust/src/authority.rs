@@ -1,6 +1,7 @@
 //! A certificate authority of our own, for clouds that bring no certificate and for tests.
 
 use std::path::Path;
+use std::time::SystemTime;
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
@@ -8,6 +9,7 @@ use rcgen::{
 use rustls_pki_types::CertificateDer;
 
 use crate::identity::{certificates, key_der, pem, read};
+use crate::validity::{self, Kind};
 use crate::{Identity, TrustError};
 
 /// An issuer of certificates with a P-256 key.
@@ -17,7 +19,7 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// A new authority.
+    /// A new authority, valid for ten years.
     ///
     /// # Errors
     /// [`TrustError::Issue`] when the name cannot stand in a certificate.
@@ -25,6 +27,7 @@ impl Authority {
         let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, common_name);
+        validity::set(&mut params, Kind::Authority, SystemTime::now());
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let certificate = params.self_signed(&key)?.der().clone();
@@ -60,29 +63,34 @@ impl Authority {
         (self.certificate_pem(), self.issuer.key().serialize_pem())
     }
 
-    /// A server certificate for `names` (host names and IP addresses) under a new key.
+    /// A server certificate for `names` (host names and IP addresses) under a new key. It is valid for 397 days;
+    /// [`Identity::renew_at`] says when to issue the next.
     ///
     /// # Errors
     /// [`TrustError::Issue`] when a name is not one.
     pub fn issue_server(&self, names: &[String]) -> Result<Identity, TrustError> {
         let common_name = names.first().map_or("server", String::as_str).to_owned();
-        self.issue(&common_name, names, ExtendedKeyUsagePurpose::ServerAuth)
+        self.issue(&common_name, names, Kind::Server)
     }
 
-    /// A client certificate under a new key.
+    /// A client certificate under a new key, valid for ten years.
     ///
     /// # Errors
     /// [`TrustError::Issue`] when the name cannot stand in a certificate.
     pub fn issue_client(&self, common_name: &str) -> Result<Identity, TrustError> {
-        self.issue(common_name, &[], ExtendedKeyUsagePurpose::ClientAuth)
+        self.issue(common_name, &[], Kind::Client)
     }
 
-    fn issue(&self, name: &str, names: &[String], usage: ExtendedKeyUsagePurpose) -> Result<Identity, TrustError> {
+    fn issue(&self, name: &str, names: &[String], kind: Kind) -> Result<Identity, TrustError> {
         let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
         let mut params = CertificateParams::new(names.to_vec())?;
         params.distinguished_name.push(DnType::CommonName, name);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![usage];
+        params.extended_key_usages = vec![match kind {
+            Kind::Server => ExtendedKeyUsagePurpose::ServerAuth,
+            _ => ExtendedKeyUsagePurpose::ClientAuth,
+        }];
+        validity::set(&mut params, kind, SystemTime::now());
         params.use_authority_key_identifier_extension = true;
         let certificate = params.signed_by(&key, &self.issuer)?;
         Identity::new(vec![certificate.der().clone(), self.certificate.clone()], key_der(&key))

@@ -5,13 +5,14 @@
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::client::danger::{ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::identity::certificates;
+use crate::signatures::checks_signatures;
 use crate::{Identity, TrustError};
 
 /// A certification path validation policy: the anchors that a server's chain must end in.
@@ -81,6 +82,7 @@ fn web_pki(roots: RootCertStore, provider: &Arc<CryptoProvider>) -> Result<Arc<W
 #[derive(Debug)]
 struct Anchored {
     inner: Arc<WebPkiServerVerifier>,
+    provider: Arc<CryptoProvider>,
     pinned: Vec<CertificateDer<'static>>,
 }
 
@@ -90,7 +92,7 @@ impl Anchored {
         for anchor in &policy.anchors {
             roots.add(anchor.clone())?;
         }
-        Ok(Self { inner: web_pki(roots, provider)?, pinned: policy.anchors.clone() })
+        Ok(Self { inner: web_pki(roots, provider)?, provider: Arc::clone(provider), pinned: policy.anchors.clone() })
     }
 
     fn pinned(
@@ -137,27 +139,7 @@ impl ServerCertVerifier for Anchored {
         }
     }
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls13_signature(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.inner.supported_verify_schemes()
-    }
+    checks_signatures!(self by self.provider);
 }
 
 /// Believes every server; the signature over the handshake is still checked.
@@ -176,25 +158,5 @@ impl ServerCertVerifier for Anybody {
         Ok(ServerCertVerified::assertion())
     }
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
+    checks_signatures!(self by self.0);
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose};
 use rustls::crypto::aws_lc_rs;
@@ -11,6 +12,7 @@ use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::validity::{self, Kind};
 use crate::{Fingerprint, TrustError};
 
 /// A certificate chain, leaf first, and the leaf's private key. Its `Debug` shows the fingerprint alone.
@@ -19,6 +21,7 @@ pub struct Identity {
     key: PrivateKeyDer<'static>,
     certified: Arc<CertifiedKey>,
     fingerprint: Fingerprint,
+    renew_at: SystemTime,
 }
 
 impl Clone for Identity {
@@ -28,6 +31,7 @@ impl Clone for Identity {
             key: self.key.clone_key(),
             certified: Arc::clone(&self.certified),
             fingerprint: self.fingerprint,
+            renew_at: self.renew_at,
         }
     }
 }
@@ -46,13 +50,14 @@ impl Identity {
     pub fn new(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<Self, TrustError> {
         let leaf = chain.first().ok_or_else(|| TrustError::Pem("no certificate in the chain".to_owned()))?;
         let fingerprint = Fingerprint::of(leaf)?;
+        let renew_at = validity::renew_at(leaf)?;
         let signing = aws_lc_rs::sign::any_supported_type(&key)?;
         let certified = CertifiedKey::new(chain.clone(), signing);
         match certified.keys_match() {
             Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => {}
             Err(_) => return Err(TrustError::KeyMismatch),
         }
-        Ok(Self { chain, key, certified: Arc::new(certified), fingerprint })
+        Ok(Self { chain, key, certified: Arc::new(certified), fingerprint, renew_at })
     }
 
     /// Reads PEM texts: a chain, leaf first, and a key (PKCS#8, PKCS#1 or SEC1).
@@ -73,7 +78,7 @@ impl Identity {
         Self::from_pem(&read(chain)?, &read(key)?)
     }
 
-    /// A new P-256 key with a certificate it signed itself, fit for either side of TLS.
+    /// A new P-256 key with a certificate it signed itself, fit for either side of TLS and valid for twenty years.
     ///
     /// # Errors
     /// [`TrustError::Issue`] when a name is not one.
@@ -81,6 +86,7 @@ impl Identity {
         let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
         let mut params = CertificateParams::new(names.to_vec())?;
         params.distinguished_name.push(DnType::CommonName, common_name);
+        validity::set(&mut params, Kind::SelfSigned, SystemTime::now());
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
         let certificate = params.self_signed(&key)?;
@@ -109,6 +115,18 @@ impl Identity {
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         self.fingerprint
+    }
+
+    /// When two thirds of the leaf's life are over: from then on it is to be renewed.
+    #[must_use]
+    pub fn renew_at(&self) -> SystemTime {
+        self.renew_at
+    }
+
+    /// Whether it is to be renewed, `now` being the time.
+    #[must_use]
+    pub fn is_due(&self, now: SystemTime) -> bool {
+        now >= self.renew_at
     }
 
     /// PEM texts of the chain and of the key, for files that only their owner may read.
@@ -144,7 +162,11 @@ pub(crate) fn pem(label: &str, der: &[u8]) -> String {
     out
 }
 
-pub(crate) fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, TrustError> {
+/// Reads every certificate of a PEM text; there is at least one.
+///
+/// # Errors
+/// [`TrustError::Pem`] when there is none or the text is damaged.
+pub fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, TrustError> {
     let all: Vec<_> = CertificateDer::pem_slice_iter(text)
         .collect::<Result<_, _>>()
         .map_err(|e| TrustError::Pem(format!("the PEM text is damaged: {e}")))?;

@@ -22,12 +22,15 @@ mod client;
 mod fingerprint;
 mod identity;
 mod server;
+mod signatures;
+mod validity;
 
 pub use authority::Authority;
 pub use client::{Policy, Validation, client_config};
 pub use fingerprint::{Fingerprint, ParseFingerprintError};
-pub use identity::Identity;
+pub use identity::{Identity, certificates};
 pub use server::{AnyClientKey, ClientAuth, ReloadingIdentity, server_config};
+pub use validity::renew_at;
 
 /// Why a key, certificate or policy cannot be used.
 #[derive(Debug, thiserror::Error)]

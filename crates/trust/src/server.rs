@@ -2,16 +2,18 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
+use std::time::SystemTime;
 
-use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme};
+use rustls::{CertificateError, DistinguishedName, ServerConfig};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use crate::signatures::checks_signatures;
+use crate::validity::renew_at;
 use crate::{Identity, TrustError};
 
 /// Whether a server asks its clients for a certificate.
@@ -37,8 +39,12 @@ pub fn server_config(identity: Arc<dyn ResolvesServerCert>, clients: ClientAuth)
     Ok(builder.with_cert_resolver(identity))
 }
 
-/// Takes any client certificate that is valid now and whose key signed the handshake. What it proves is possession of that key; who the key belongs to
+/// Takes any client certificate whose key signed the handshake, as long as it is not over. What it proves is possession of that key; who the key belongs to
 /// is the registry's word, by [`Fingerprint`](crate::Fingerprint).
+///
+/// Checked: the signature over the handshake, by the leaf's key; that the leaf can be parsed; its not-after. Not checked: its not-before, since a camera's clock
+/// stood at the epoch or ahead as often as not when the key was made; issuer, chain, names, usages and revocation lists, since none of them says more about a
+/// key that the registry knows than the registry does.
 #[derive(Debug)]
 pub struct AnyClientKey(Arc<CryptoProvider>);
 
@@ -62,31 +68,10 @@ impl ClientCertVerifier for AnyClientKey {
         if seconds > parsed.validity().not_after.timestamp() {
             return Err(CertificateError::Expired.into());
         }
-        // Not-before is not held against a camera: its clock stood at the epoch when the key was made as often as not.
         Ok(ClientCertVerified::assertion())
     }
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
+    checks_signatures!(self by self.0);
 }
 
 /// A server identity read from files, and read again on [`ReloadingIdentity::reload`]. A bad file leaves the old identity in place.
@@ -110,6 +95,20 @@ impl ReloadingIdentity {
     #[must_use]
     pub fn fixed(identity: &Identity) -> Self {
         Self { files: None, current: RwLock::new(Arc::clone(identity.certified())) }
+    }
+
+    /// When the certificate that serves now is due for renewal: two thirds of its life.
+    ///
+    /// # Errors
+    /// [`TrustError::Certificate`] when it cannot be parsed, which an identity that was read never is.
+    pub fn renew_at(&self) -> Result<SystemTime, TrustError> {
+        let current = Arc::clone(&self.current.read().expect("no writer panics while it holds the lock"));
+        renew_at(current.cert.first().ok_or_else(|| TrustError::Pem("no certificate in the chain".to_owned()))?)
+    }
+
+    /// Serves `identity` from the next handshake on; for an identity that is no file's, such as one from an authority of one's own.
+    pub fn replace(&self, identity: &Identity) {
+        *self.current.write().expect("no writer panics while it holds the lock") = Arc::clone(identity.certified());
     }
 
     /// Reads the files again. Returns whether the certificate changed.

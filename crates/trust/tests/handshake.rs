@@ -152,3 +152,36 @@ fn reload_takes_the_new_files_and_keeps_the_old_ones_when_they_are_bad() {
     identity.reload().unwrap_err();
     assert!(!identity.only_raw_public_keys());
 }
+
+#[test]
+fn an_identity_is_due_from_two_thirds_of_its_life_on_and_its_successor_serves_at_once() {
+    use std::time::{Duration, SystemTime};
+    let day = Duration::from_secs(24 * 60 * 60);
+    let authority = Authority::new("CA").unwrap();
+    let names = ["cloud.example".to_owned()];
+    let first = authority.issue_server(&names).unwrap();
+    let now = SystemTime::now();
+    assert!(!first.is_due(now + day * 263));
+    assert!(first.is_due(now + day * 264));
+    let serving = ReloadingIdentity::fixed(&first);
+    assert_eq!(serving.renew_at().unwrap(), first.renew_at());
+    let next = made(|params| {
+        params.not_before = rcgen::date_time_ymd(2029, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2032, 1, 1);
+    });
+    serving.replace(&next);
+    assert_eq!(serving.renew_at().unwrap(), next.renew_at());
+    assert_ne!(next.renew_at(), first.renew_at());
+}
+
+#[test]
+fn a_client_certificate_of_tomorrow_is_taken() {
+    let authority = Authority::new("CA").unwrap();
+    let server = authority.issue_server(&["cloud.example".to_owned()]).unwrap();
+    let camera = made(|params| {
+        params.not_before = rcgen::date_time_ymd(2090, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2091, 1, 1);
+    });
+    let seen = shake(&server, "cloud.example", &policy(&authority), Some(&camera)).unwrap();
+    assert_eq!(seen, Some(camera.fingerprint()));
+}
