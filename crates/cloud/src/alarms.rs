@@ -10,7 +10,7 @@ use crate::records::DeviceId;
 pub(crate) struct Alarms(Mutex<HashMap<DeviceId, u32>>);
 
 impl Alarms {
-    /// One more for `device`. Only registered devices come here, so the map is bounded by the records.
+    /// One more for `device`. Only registered devices come here, and they are forgotten with their registration.
     pub(crate) fn raise(&self, device: &DeviceId) {
         *self.0.lock().expect("no holder panics").entry(DeviceId::clone(device)).or_default() += 1;
     }
@@ -19,5 +19,10 @@ impl Alarms {
     #[must_use]
     pub(crate) fn of(&self, device: &str) -> u32 {
         self.0.lock().expect("no holder panics").get(device).copied().unwrap_or(0)
+    }
+
+    /// The device is registered no more.
+    pub(crate) fn forget(&self, device: &str) {
+        self.0.lock().expect("no holder panics").remove(device);
     }
 }

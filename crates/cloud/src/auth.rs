@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use oriel_soap::access::Level;
 
 use crate::records::{Records, Token};
 use crate::refusal::Refusal;
@@ -32,7 +31,7 @@ pub(crate) fn bearer(headers: &HeaderMap, records: &Records) -> Result<Arc<Token
 /// 401 as [`bearer`], 403 when its bearer is no administrator or it is meant for some devices only.
 pub(crate) fn administrator(headers: &HeaderMap, records: &Records) -> Result<Arc<Token>, Refusal> {
     let token = bearer(headers, records)?;
-    if token.levels.contains(Level::Administrator) && token.devices.is_none() {
+    if token.administers() {
         return Ok(token);
     }
     Err(Refusal::new(

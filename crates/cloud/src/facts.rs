@@ -11,9 +11,6 @@ pub trait Facts: Send + Sync + 'static {
 
     /// Counts one more of `key` within a window of `lifetime` that begins with the first. Returns the count.
     fn count(&self, key: &str, lifetime: Duration, now: Instant) -> u32;
-
-    /// The count of `key`, 0 when there is none.
-    fn counted(&self, key: &str, now: Instant) -> u32;
 }
 
 /// Facts of one process, bounded in number.
@@ -56,11 +53,6 @@ impl Facts for MemoryFacts {
         facts.insert(key.to_owned(), (1, now + lifetime));
         1
     }
-
-    fn counted(&self, key: &str, now: Instant) -> u32 {
-        let facts = self.facts.lock().expect("no holder panics");
-        facts.get(key).filter(|(_, end)| *end > now).map_or(0, |(count, _)| *count)
-    }
 }
 
 #[cfg(test)]
@@ -74,7 +66,7 @@ mod tests {
         assert!(facts.put_if_absent("a", minute, start));
         assert!(!facts.put_if_absent("a", minute, start + minute / 2));
         assert!(facts.put_if_absent("a", minute, start + minute));
-        assert_eq!(facts.counted("a", start + minute * 3), 0);
+        assert_eq!(facts.count("a", minute, start + minute), 2);
     }
 
     #[test]
@@ -84,6 +76,6 @@ mod tests {
             facts.put_if_absent(&n.to_string(), Duration::from_secs(60 + n), now);
         }
         assert!(facts.facts.lock().unwrap().len() <= 100);
-        assert_eq!(facts.counted("9999", now), 1);
+        assert!(!facts.put_if_absent("9999", Duration::from_secs(60), now), "the one that ends last is kept");
     }
 }

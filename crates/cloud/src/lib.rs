@@ -45,7 +45,7 @@ pub use records::{Records, RecordsError, Secret};
 pub use registry::Registry;
 
 use alarms::Alarms;
-use facts::MemoryFacts;
+use facts::{Facts, MemoryFacts};
 use port::{Peer, Tls};
 
 /// How long a connection that was accepted just before a drain may take to send its first request.
@@ -90,7 +90,7 @@ struct Shared {
     config: Config,
     records: Records,
     registry: Registry,
-    facts: MemoryFacts,
+    facts: Arc<dyn Facts>,
     alarms: Alarms,
     tls: Tls,
     tunnel_limits: TunnelLimits,
@@ -148,19 +148,23 @@ impl Cloud {
         std::fs::create_dir_all(&config.data).map_err(data)?;
         let listener = listen(config.listen, listener)?;
         let address = listener.local_addr().map_err(data)?;
-        let records = Records::open(config.data.join("records.json"))?;
-        let first_token = first_token(&records)?;
         let (identity, ca) = certificate::identity(&config)?;
         let identity = Arc::new(identity);
+        let path = config.data.join("records.json");
+        let opened = tokio::task::spawn_blocking(move || Records::open(path)).await;
+        let records = opened.map_err(|error| data(std::io::Error::other(error)))??;
         let tunnel_limits =
             TunnelLimits { budget: Budget::new(config.limits.memory as u64), ..TunnelLimits::default() };
+        let tls = Tls::new(&identity)?;
+        // Last of all that can fail: a token that is made is shown.
+        let first_token = first_token(&records)?;
         let end = CancellationToken::new();
         let shared = Arc::new(Shared {
             registry: Registry::new(config.limits.tunnels_per_device, Instant::now()),
             records,
-            facts: MemoryFacts::new(FACTS),
+            facts: Arc::new(MemoryFacts::new(FACTS)),
             alarms: Alarms::default(),
-            tls: Tls::new(&identity)?,
+            tls,
             tunnel_limits,
             tasks: TaskTracker::new(),
             uplinks: TaskTracker::new(),
@@ -218,11 +222,13 @@ impl Cloud {
     pub async fn drain(self) {
         let shared = &self.shared;
         let deadline = tokio::time::Instant::now() + shared.config.drain;
+        let linger = LINGER.min(shared.config.drain);
         shared.draining.cancel();
+        shared.records.give_up();
         for tunnel in shared.registry.tunnels() {
             tunnel.drain();
         }
-        tokio::time::sleep(LINGER).await;
+        tokio::time::sleep(linger).await;
         shared.lingered.cancel();
         shared.tasks.close();
         let _clients_done = tokio::time::timeout_at(deadline, shared.tasks.wait()).await;

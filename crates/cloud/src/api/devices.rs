@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use http::StatusCode;
 use oriel_trust::{Fingerprint, Policy};
+use oriel_uplink::Form;
 use oriel_uplink::cloud::CloseReason;
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +15,7 @@ use super::{Administrator, Input, change};
 use crate::Shared;
 use crate::records::Device;
 use crate::refusal::Refusal;
-use crate::registry::Held;
+use crate::registry::{Credential, Held};
 
 type Reply<T> = Result<T, Refusal>;
 
@@ -53,6 +54,8 @@ pub(super) struct View {
     id: String,
     name: String,
     fingerprints: Vec<Fingerprint>,
+    /// Ids of its access tokens.
+    tokens: Vec<String>,
     revoked: bool,
     online: bool,
     /// Milliseconds of silence, round trip and age; bytes; newest tunnel last.
@@ -72,6 +75,7 @@ impl View {
             id: device.id.to_string(),
             name: device.name.clone(),
             fingerprints: device.fingerprints.clone(),
+            tokens: device.tokens.iter().map(|token| token.id.clone()).collect(),
             revoked: device.revoked,
             online: presence.tunnels.iter().any(|held| !held.tunnel.is_closed()),
             tunnels: presence.tunnels.iter().map(tunnel).collect(),
@@ -86,7 +90,10 @@ fn tunnel(held: &Held) -> serde_json::Value {
     let ms = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     serde_json::json!({
         "source": held.source,
-        "form": format!("{:?}", held.tunnel.form()),
+        "form": match held.tunnel.form() {
+            Form::Native => "native",
+            Form::WebSocket => "websocket",
+        },
         "since_ms": ms(stats.since.elapsed()),
         "silent_ms": ms(stats.silent_for),
         "rtt_us": stats.rtt.map(|rtt| u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX)),
@@ -94,6 +101,7 @@ fn tunnel(held: &Held) -> serde_json::Value {
         "bytes_written": stats.bytes_written,
         "streams_opened": stats.streams_opened,
         "open_streams": stats.open_streams,
+        "epoch": held.epoch,
         "draining": held.tunnel.is_draining(),
     })
 }
@@ -149,10 +157,16 @@ pub(super) async fn remove(
 }
 
 async fn forget(shared: &Arc<Shared>, ids: HashSet<String>) -> Reply<()> {
-    let gone = ids.clone();
-    change(shared, move |shared| shared.records.remove_devices(&gone)).await?;
-    ids.iter().for_each(|id| shared.registry.cut(id, &CloseReason::Revoked));
-    Ok(())
+    change(shared, move |shared| {
+        shared.records.remove_devices(&ids)?;
+        for id in &ids {
+            shared.registry.cut(id, |_| true, &CloseReason::Revoked);
+            shared.registry.forget(id);
+            shared.alarms.forget(id);
+        }
+        Ok(())
+    })
+    .await
 }
 
 /// Registers many at once, all or none. The ids come back in the order of the devices.
@@ -188,7 +202,6 @@ pub(super) async fn revoke(
     Path(id): Path<String>,
 ) -> Reply<Json<View>> {
     set_revoked(&shared, &id, true).await?;
-    shared.registry.cut(&id, &CloseReason::Revoked);
     existing(&id, &shared)
 }
 
@@ -203,7 +216,14 @@ pub(super) async fn restore(
 
 async fn set_revoked(shared: &Arc<Shared>, id: &str, revoked: bool) -> Reply<()> {
     let id = id.to_owned();
-    change(shared, move |shared| shared.records.change_device(&id, |device| device.revoked = revoked)).await
+    change(shared, move |shared| {
+        shared.records.set_revoked(&id, revoked)?;
+        if revoked {
+            shared.registry.cut(&id, |_| true, &CloseReason::Revoked);
+        }
+        Ok(())
+    })
+    .await
 }
 
 pub(super) async fn add_key(
@@ -219,11 +239,40 @@ pub(super) async fn add_key(
     existing(&id, &shared)
 }
 
+pub(super) async fn remove_key(
+    _: Administrator,
+    State(shared): State<Arc<Shared>>,
+    Path((id, key)): Path<(String, String)>,
+) -> Reply<StatusCode> {
+    let key = key.parse().map_err(|_| Refusal::new(StatusCode::NOT_FOUND, "there is no such key"))?;
+    change(&shared, move |shared| {
+        shared.records.remove_key(&id, &key)?;
+        shared.registry.cut(&id, |credential| *credential == Credential::Key(key), &CloseReason::Revoked);
+        Ok(())
+    })
+    .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 pub(super) async fn add_token(
     _: Administrator,
     State(shared): State<Arc<Shared>>,
     Path(id): Path<String>,
 ) -> Reply<(StatusCode, Json<serde_json::Value>)> {
-    let secret = change(&shared, move |shared| shared.records.add_device_token(&id)).await?;
-    Ok((StatusCode::CREATED, Json(serde_json::json!({ "access_token": secret.expose() }))))
+    let (token, secret) = change(&shared, move |shared| shared.records.add_device_token(&id)).await?;
+    Ok((StatusCode::CREATED, Json(serde_json::json!({ "id": token.id, "access_token": secret.expose() }))))
+}
+
+pub(super) async fn remove_token(
+    _: Administrator,
+    State(shared): State<Arc<Shared>>,
+    Path((id, token)): Path<(String, String)>,
+) -> Reply<StatusCode> {
+    change(&shared, move |shared| {
+        let gone = Credential::Token(shared.records.remove_device_token(&id, &token)?.hash);
+        shared.registry.cut(&id, |credential| *credential == gone, &CloseReason::Revoked);
+        Ok(())
+    })
+    .await?;
+    Ok(StatusCode::NO_CONTENT)
 }

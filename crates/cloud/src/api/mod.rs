@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use http::StatusCode;
 use http::request::Parts;
@@ -31,9 +31,11 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/api/v1/devices/{id}/revoke", post(devices::revoke))
         .route("/api/v1/devices/{id}/restore", post(devices::restore))
         .route("/api/v1/devices/{id}/keys", post(devices::add_key))
+        .route("/api/v1/devices/{id}/keys/{key}", delete(devices::remove_key))
         .route("/api/v1/devices/{id}/tokens", post(devices::add_token))
+        .route("/api/v1/devices/{id}/tokens/{token}", delete(devices::remove_token))
         .route("/api/v1/tokens", get(tokens::list).post(tokens::add))
-        .route("/api/v1/tokens/{id}", axum::routing::delete(tokens::remove))
+        .route("/api/v1/tokens/{id}", delete(tokens::remove))
         .fallback(async || {
             Refusal::new(StatusCode::NOT_FOUND, "nothing is here; the API is below /api/v1, devices are below /d/")
         })
@@ -54,7 +56,8 @@ impl From<RecordsError> for Refusal {
     fn from(error: RecordsError) -> Self {
         let status = match error {
             RecordsError::Unknown(_) => StatusCode::NOT_FOUND,
-            RecordsError::KeyTaken => StatusCode::CONFLICT,
+            RecordsError::KeyTaken | RecordsError::LastAdministrator => StatusCode::CONFLICT,
+            RecordsError::Ending => StatusCode::SERVICE_UNAVAILABLE,
             _ => {
                 tracing::error!(%error, "the records cannot be changed");
                 return Self::new(
@@ -90,7 +93,8 @@ impl<T: serde::de::DeserializeOwned> FromRequest<Arc<Shared>> for Input<T> {
     }
 }
 
-/// A change of the records, away from the threads that serve: it waits for the disk.
+/// A change of the records and what follows from it, away from the threads that serve: it waits for the disk. It goes on to its end even when the client
+/// does not wait for the answer.
 async fn change<T: Send + 'static>(
     shared: &Arc<Shared>,
     change: impl FnOnce(&Shared) -> Result<T, RecordsError> + Send + 'static,

@@ -62,6 +62,12 @@ async fn forward(request: Request<Body>, peer: Peer, shared: &Shared) -> Result<
         administrators_only(&call)?;
         return websocket::open(request, &call, shared).await;
     }
+    if request.method() == Method::CONNECT {
+        return Err(Refusal::new(
+            StatusCode::NOT_IMPLEMENTED,
+            "CONNECT leads to WebSockets of a device alone (RFC 8441)",
+        ));
+    }
     if request.method() == Method::POST && soap::is_soap(request.headers()) {
         return exchange(request, &call, shared).await;
     }

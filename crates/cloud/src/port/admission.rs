@@ -10,8 +10,8 @@ use oriel_uplink::cloud::{CloseReason, Incoming, Refusal, Tunnel};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::Shared;
-use crate::facts::Facts as _;
-use crate::records::{Device, DeviceId};
+use crate::records::{Device, DeviceId, SecretHash};
+use crate::registry::Credential;
 
 /// Two sources that take turns within this time look like a copied key.
 const ALTERNATION: Duration = Duration::from_secs(600);
@@ -28,8 +28,8 @@ pub(super) async fn admit<IO>(
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let device = match decide(&incoming, key, shared) {
-        Ok(device) => device,
+    let (device, credential) = match decide(&incoming, key, shared) {
+        Ok(admitted) => admitted,
         Err(refusal) => {
             tracing::info!(%source, status = refusal.status.as_u16(), reason = refusal.text, "uplink refused");
             return incoming.refuse(refusal).await;
@@ -38,9 +38,9 @@ where
     let form = incoming.form();
     let (tunnel, driver) = incoming.accept(&shared.tunnel_limits).await.map_err(io::Error::other)?;
     alarm_if_alternating(&device.id, source, shared);
-    let (epoch, evicted) = shared.registry.claim(&device.id, tunnel.clone(), source);
+    let (epoch, evicted) = shared.registry.claim(&device.id, tunnel.clone(), source, credential);
     // Revoked or removed between the decision and the claim: nobody else would see this tunnel.
-    if shared.records.device(&device.id).is_none_or(|device| device.revoked) {
+    if shared.records.device(&device.id).is_none_or(|device| device.revoked || !owns(&device, &credential)) {
         tunnel.close(CloseReason::Revoked);
     }
     if shared.draining.is_cancelled() {
@@ -63,17 +63,19 @@ fn decide<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     incoming: &Incoming<IO>,
     key: Option<Fingerprint>,
     shared: &Shared,
-) -> Result<Arc<Device>, Refusal> {
-    let device = match (incoming.token(), key) {
+) -> Result<(Arc<Device>, Credential), Refusal> {
+    let (device, credential) = match (incoming.token(), key) {
         // Who shows a token is judged by it, whatever certificate the TLS library added.
-        (Some(token), _) => shared
-            .records
-            .device_of_token(token.reveal())
-            .ok_or_else(|| Refusal::unauthorized("this access token is not known here or has ended"))?,
-        (None, Some(key)) => shared
-            .records
-            .device_of_key(&key)
-            .ok_or_else(|| Refusal::forbidden(format!("the key {key} is not registered with this cloud")))?,
+        (Some(token), _) => {
+            let hash = SecretHash::of(token.reveal());
+            let device = shared.records.device_of_token(&hash);
+            let unknown = || Refusal::unauthorized("this access token is not known here or has ended");
+            (device.ok_or_else(unknown)?, Credential::Token(hash))
+        }
+        (None, Some(key)) => {
+            let unknown = || Refusal::forbidden(format!("the key {key} is not registered with this cloud"));
+            (shared.records.device_of_key(&key).ok_or_else(unknown)?, Credential::Key(key))
+        }
         (None, None) => {
             return Err(Refusal::unauthorized("show a client certificate or an access token to open an uplink"));
         }
@@ -81,13 +83,20 @@ fn decide<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     if device.revoked {
         return Err(Refusal::forbidden("this device was revoked; the operator of the cloud can allow it again"));
     }
-    Ok(device)
+    Ok((device, credential))
+}
+
+fn owns(device: &Device, credential: &Credential) -> bool {
+    match credential {
+        Credential::Key(key) => device.fingerprints.contains(key),
+        Credential::Token(hash) => device.tokens.iter().any(|token| token.hash == *hash),
+    }
 }
 
 /// A key that dials from A, then B, then A again is in two places.
 fn alarm_if_alternating(device: &DeviceId, source: IpAddr, shared: &Shared) {
     let now = Instant::now();
-    let newest = shared.registry.presence(device).tunnels.last().map(|held| held.source);
+    let newest = shared.registry.presence(device).last_source;
     let returned = !shared.facts.put_if_absent(&format!("source/{device}/{source}"), ALTERNATION, now);
     if returned
         && newest.is_some_and(|newest| newest != source)

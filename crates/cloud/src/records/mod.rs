@@ -7,13 +7,16 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
-use oriel_soap::access::Levels;
+use oriel_soap::access::{Level, Levels};
 use oriel_trust::Fingerprint;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 mod file;
+mod lock;
 mod secret;
 
+use lock::Lock;
 pub use secret::{Secret, SecretHash};
 
 /// The name of a device in addresses: lower-case letters and digits.
@@ -29,12 +32,21 @@ pub struct Device {
     /// The keys it may show, by fingerprint.
     #[serde(default)]
     pub fingerprints: Vec<Fingerprint>,
-    /// The tokens it may show instead.
+    /// The access tokens it may show instead.
     #[serde(default)]
-    pub tokens: Vec<SecretHash>,
+    pub tokens: Vec<DeviceToken>,
     /// Whether it is shut out.
     #[serde(default)]
     pub revoked: bool,
+}
+
+/// An access token of a device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceToken {
+    /// Its public name.
+    pub id: String,
+    /// What is kept of the secret.
+    pub hash: SecretHash,
 }
 
 /// Somebody's right to call.
@@ -55,6 +67,12 @@ pub struct Token {
 }
 
 impl Token {
+    /// Whether its bearer may use the API.
+    #[must_use]
+    pub fn administers(&self) -> bool {
+        self.levels.contains(Level::Administrator) && self.devices.is_none()
+    }
+
     /// Whether the token reaches `device`.
     #[must_use]
     pub fn reaches(&self, device: &str) -> bool {
@@ -97,6 +115,7 @@ struct Snapshot {
     by_fingerprint: HashMap<Fingerprint, Arc<Device>>,
     by_device_token: HashMap<SecretHash, Arc<Device>>,
     by_token: HashMap<SecretHash, Arc<Token>>,
+    token_ids: HashSet<String>,
 }
 
 impl From<Document> for Snapshot {
@@ -109,10 +128,11 @@ impl From<Document> for Snapshot {
                 snapshot.by_fingerprint.insert(*fingerprint, Arc::clone(&device));
             }
             for token in &device.tokens {
-                snapshot.by_device_token.insert(*token, Arc::clone(&device));
+                snapshot.by_device_token.insert(token.hash, Arc::clone(&device));
             }
         }
         snapshot.by_token = document.tokens.iter().map(|token| (token.hash, Arc::new(token.clone()))).collect();
+        snapshot.token_ids = document.tokens.iter().map(|token| token.id.clone()).collect();
         snapshot.document = document;
         snapshot
     }
@@ -141,6 +161,12 @@ pub enum RecordsError {
     /// There is no such record.
     #[error("there is no such {0}")]
     Unknown(&'static str),
+    /// Without it nobody could use the API any more.
+    #[error("this is the last administrator's token; make another one first")]
+    LastAdministrator,
+    /// This process drains; its successor takes changes.
+    #[error("this cloud is ending; ask again, its successor answers")]
+    Ending,
     /// A key belongs to one device of the whole cloud.
     #[error("this key belongs to another device already")]
     KeyTaken,
@@ -151,15 +177,19 @@ pub enum RecordsError {
 pub struct Records {
     path: PathBuf,
     current: ArcSwap<Snapshot>,
-    writing: Mutex<()>,
+    /// The lock of the folder while this process may write.
+    writing: Mutex<Option<Lock>>,
+    changes: watch::Sender<()>,
 }
 
 impl Records {
     /// Reads the document at `path`, or begins an empty one that the first change writes.
     ///
     /// # Errors
-    /// [`RecordsError::File`] or [`RecordsError::Damaged`]; a damaged file is left as it is.
+    /// [`RecordsError::File`] or [`RecordsError::Damaged`]; a damaged file is left as it is. Waits a few seconds for a predecessor that is ending.
     pub fn open(path: PathBuf) -> Result<Self, RecordsError> {
+        let lock =
+            Lock::take(&path).map_err(|source| RecordsError::File { path: path.with_extension("lock"), source })?;
         let document = match std::fs::read(&path) {
             Ok(bytes) => {
                 let damaged = |reason: String| RecordsError::Damaged { path: path.clone(), reason };
@@ -174,7 +204,25 @@ impl Records {
             }
             Err(source) => return Err(RecordsError::File { path, source }),
         };
-        Ok(Self { path, current: ArcSwap::from_pointee(document.into()), writing: Mutex::new(()) })
+        let current = ArcSwap::from_pointee(document.into());
+        Ok(Self { path, current, writing: Mutex::new(Some(lock)), changes: watch::Sender::new(()) })
+    }
+
+    /// Takes no more changes and gives the folder up to a successor. What was read stays.
+    pub fn give_up(&self) {
+        *self.writing.lock().expect("no writer panics while it holds the lock") = None;
+    }
+
+    /// Tells of each change.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
+    }
+
+    /// Whether the token of this id is still good.
+    #[must_use]
+    pub fn has_token(&self, id: &str) -> bool {
+        self.current.load().token_ids.contains(id)
     }
 
     /// All devices.
@@ -201,10 +249,10 @@ impl Records {
         self.current.load().by_fingerprint.get(fingerprint).cloned()
     }
 
-    /// The device that a device's token was made for.
+    /// The device that an access token was made for.
     #[must_use]
-    pub fn device_of_token(&self, secret: &str) -> Option<Arc<Device>> {
-        self.current.load().by_device_token.get(&SecretHash::of(secret)).cloned()
+    pub fn device_of_token(&self, hash: &SecretHash) -> Option<Arc<Device>> {
+        self.current.load().by_device_token.get(hash).cloned()
     }
 
     /// The caller's token behind a bearer secret.
@@ -243,12 +291,20 @@ impl Records {
         })
     }
 
-    /// Changes one device.
+    /// Shuts a device out, or lets it in again.
     ///
     /// # Errors
     /// [`RecordsError::Unknown`], or when the file cannot be written.
-    pub fn change_device<T>(&self, id: &str, change: impl FnOnce(&mut Device) -> T) -> Result<T, RecordsError> {
-        self.change(|document| document.device(id).map(change))
+    pub fn set_revoked(&self, id: &str, revoked: bool) -> Result<(), RecordsError> {
+        self.change(|document| document.device(id).map(|device| device.revoked = revoked))
+    }
+
+    /// Takes a key from a device.
+    ///
+    /// # Errors
+    /// [`RecordsError::Unknown`], or when the file cannot be written.
+    pub fn remove_key(&self, id: &str, key: &Fingerprint) -> Result<(), RecordsError> {
+        self.change(|document| take(&mut document.device(id)?.fingerprints, |held| held == key, "key").map(drop))
     }
 
     /// Gives a device one more key.
@@ -272,10 +328,19 @@ impl Records {
     ///
     /// # Errors
     /// [`RecordsError::Unknown`], or when the file cannot be written.
-    pub fn add_device_token(&self, id: &str) -> Result<Secret, RecordsError> {
+    pub fn add_device_token(&self, id: &str) -> Result<(DeviceToken, Secret), RecordsError> {
         let secret = Secret::random();
-        self.change_device(id, |device| device.tokens.push(secret.hash()))?;
-        Ok(secret)
+        let token = DeviceToken { id: secret::random_id(), hash: secret.hash() };
+        self.change(|document| document.device(id).map(|device| device.tokens.push(token.clone())))?;
+        Ok((token, secret))
+    }
+
+    /// Ends the life of a device's access token.
+    ///
+    /// # Errors
+    /// [`RecordsError::Unknown`], or when the file cannot be written.
+    pub fn remove_device_token(&self, id: &str, token: &str) -> Result<DeviceToken, RecordsError> {
+        self.change(|document| take(&mut document.device(id)?.tokens, |held| held.id == token, "token"))
     }
 
     /// Forgets devices, all or none.
@@ -286,6 +351,9 @@ impl Records {
         self.change(|document| {
             let before = document.devices.len();
             document.devices.retain(|device| !ids.contains(&*device.id));
+            for devices in document.tokens.iter_mut().filter_map(|token| token.devices.as_mut()) {
+                devices.retain(|device| !ids.contains(&**device));
+            }
             if before - document.devices.len() == ids.len() { Ok(()) } else { Err(RecordsError::Unknown("device")) }
         })
     }
@@ -312,26 +380,37 @@ impl Records {
     /// Ends a token's life.
     ///
     /// # Errors
-    /// [`RecordsError::Unknown`], or when the file cannot be written.
+    /// [`RecordsError::Unknown`], [`RecordsError::LastAdministrator`], or when the file cannot be written.
     pub fn remove_token(&self, id: &str) -> Result<(), RecordsError> {
         self.change(|document| {
-            let position = document.tokens.iter().position(|token| token.id == id);
-            document.tokens.remove(position.ok_or(RecordsError::Unknown("token"))?);
+            let gone = take(&mut document.tokens, |token| token.id == id, "token")?;
+            if gone.administers() && !document.tokens.iter().any(Token::administers) {
+                return Err(RecordsError::LastAdministrator);
+            }
             Ok(())
         })
     }
 
     /// One change: on a copy, to disk, then for all to see. If it cannot be written nobody sees it.
     fn change<T>(&self, change: impl FnOnce(&mut Document) -> Result<T, RecordsError>) -> Result<T, RecordsError> {
-        let _one_at_a_time = self.writing.lock().expect("no writer panics while it holds the lock");
+        let one_at_a_time = self.writing.lock().expect("no writer panics while it holds the lock");
+        if one_at_a_time.is_none() {
+            return Err(RecordsError::Ending);
+        }
         let mut document = self.current.load().document.clone();
         let answer = change(&mut document)?;
         let bytes = serde_json::to_vec_pretty(&document)
             .map_err(|e| RecordsError::File { path: self.path.clone(), source: e.into() })?;
         file::replace(&self.path, &bytes).map_err(|source| RecordsError::File { path: self.path.clone(), source })?;
         self.current.store(Arc::new(document.into()));
+        self.changes.send_replace(());
         Ok(answer)
     }
+}
+
+fn take<T>(list: &mut Vec<T>, is: impl Fn(&T) -> bool, what: &'static str) -> Result<T, RecordsError> {
+    let position = list.iter().position(is).ok_or(RecordsError::Unknown(what))?;
+    Ok(list.remove(position))
 }
 
 #[cfg(test)]
@@ -351,6 +430,7 @@ mod tests {
         let device = records.add_device("Gate", vec![key]).unwrap();
         let (_, secret) =
             records.add_token("viewer", "User".parse().unwrap(), Some([Arc::clone(&device.id)].into())).unwrap();
+        records.give_up();
         let again = Records::open(folder.path().join("records.json")).unwrap();
         assert_eq!(again.device_of_key(&key).unwrap().id, device.id);
         let token = again.token(secret.expose()).unwrap();
@@ -373,6 +453,27 @@ mod tests {
         let text = std::fs::read_to_string(folder.path().join("records.json")).unwrap();
         assert!(!text.contains(secret.expose()));
         assert_eq!(format!("{secret:?}"), "Secret(…)");
+    }
+
+    #[test]
+    fn the_last_administrator_stays() {
+        let (_folder, records) = open();
+        let (first, _) = records.add_token("a", Levels::ADMINISTRATOR, None).unwrap();
+        records.add_token("b", "User".parse().unwrap(), None).unwrap();
+        records.add_token("c", Levels::ADMINISTRATOR, Some(HashSet::new())).unwrap();
+        assert!(matches!(records.remove_token(&first.id), Err(RecordsError::LastAdministrator)));
+        records.add_token("d", Levels::ADMINISTRATOR, None).unwrap();
+        records.remove_token(&first.id).unwrap();
+        assert!(!records.has_token(&first.id));
+    }
+
+    #[test]
+    fn one_who_gave_the_folder_up_takes_no_change() {
+        let (folder, records) = open();
+        records.give_up();
+        assert!(matches!(records.add_device("late", Vec::new()), Err(RecordsError::Ending)));
+        let successor = Records::open(folder.path().join("records.json")).unwrap();
+        successor.add_device("a", Vec::new()).unwrap();
     }
 
     #[test]

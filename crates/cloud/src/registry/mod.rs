@@ -8,10 +8,13 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use oriel_trust::Fingerprint;
 use oriel_uplink::cloud::{CloseReason, Tunnel};
+use serde::Serialize;
 use tokio::sync::Notify;
+use tokio::sync::futures::OwnedNotified;
 
-use crate::records::DeviceId;
+use crate::records::{DeviceId, SecretHash};
 
 mod roster;
 mod way;
@@ -29,8 +32,17 @@ pub const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Offline;
 
 /// Names one claim, so that only its owner can release it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub struct Epoch(u64);
+
+/// What a device showed to be let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Credential {
+    /// The key of its certificate.
+    Key(Fingerprint),
+    /// An access token.
+    Token(SecretHash),
+}
 
 /// What the registry knows of a device.
 #[derive(Debug, Clone, Default)]
@@ -39,6 +51,8 @@ pub struct Presence {
     pub tunnels: Vec<Held>,
     /// Why the last tunnel that closed did, and when.
     pub last_close: Option<(CloseReason, Instant)>,
+    /// Where the newest tunnel came from, whether it still stands or not.
+    pub last_source: Option<IpAddr>,
 }
 
 /// The registry of one process.
@@ -61,8 +75,14 @@ struct Entry {
     roster: Roster,
     moving_until: Option<Instant>,
     last_close: Option<(CloseReason, Instant)>,
+    last_source: Option<IpAddr>,
     arrival: Option<Arc<Notify>>,
+    /// The device is registered no more; the entry goes with its last tunnel.
+    forgotten: bool,
 }
+
+/// No way at this moment: until when to wait, and for what. `None`: the device is offline.
+type Absent = Option<(Instant, OwnedNotified)>;
 
 impl Registry {
     /// A registry that keeps at most `most` tunnels a device.
@@ -75,14 +95,22 @@ impl Registry {
         self.inner.lock().expect("no holder of the registry's lock panics")
     }
 
-    /// Takes in a tunnel. Returns the claim, and the tunnels that are too many now, oldest first.
-    pub fn claim(&self, device: &DeviceId, tunnel: Tunnel, source: IpAddr) -> (Epoch, Vec<Tunnel>) {
+    /// Takes in a tunnel. Returns the claim, and the tunnels that are too many now, oldest first; they are held until they are released.
+    pub fn claim(
+        &self,
+        device: &DeviceId,
+        tunnel: Tunnel,
+        source: IpAddr,
+        credential: Credential,
+    ) -> (Epoch, Vec<Tunnel>) {
         let mut inner = self.lock();
         inner.next += 1;
         let epoch = Epoch(inner.next);
         let entry = inner.devices.entry(Arc::clone(device)).or_default();
-        let evicted = entry.roster.add(Held { epoch, tunnel, source }, self.most);
+        let evicted = entry.roster.add(Held { epoch, tunnel, source, credential, leaving: false }, self.most);
         entry.moving_until = None;
+        entry.last_source = Some(source);
+        entry.forgotten = false;
         if let Some(arrival) = entry.arrival.take() {
             arrival.notify_waiters();
         }
@@ -92,19 +120,29 @@ impl Registry {
     /// Gives up a claim after its tunnel closed. Others' claims are not touched.
     pub fn release(&self, device: &DeviceId, epoch: Epoch, reason: CloseReason, now: Instant) {
         let mut inner = self.lock();
-        let Some(entry) = inner.devices.get_mut(device) else {
-            return;
-        };
+        let Some(entry) = inner.devices.get_mut(device) else { return };
         let Some(held) = entry.roster.remove(epoch) else { return };
         // A tunnel that was drained in good order is being replaced at this moment.
         if held.tunnel.is_draining() || matches!(reason, CloseReason::Peer) {
             entry.moving_until = Some(now + PATIENCE);
         }
         entry.last_close = Some((reason, now));
+        if entry.forgotten && entry.roster.held().is_empty() {
+            inner.devices.remove(device);
+        }
     }
 
-    /// The way to a device, or how long one may appear: `None` when it is offline.
-    fn locate(&self, device: &DeviceId, now: Instant) -> Result<Way, Option<(Instant, Arc<Notify>)>> {
+    /// Drops what is known of a device that is registered no more.
+    pub fn forget(&self, device: &str) {
+        let mut inner = self.lock();
+        let Some(entry) = inner.devices.get_mut(device) else { return };
+        entry.forgotten = true;
+        if entry.roster.held().is_empty() {
+            inner.devices.remove(device);
+        }
+    }
+
+    fn locate(&self, device: &DeviceId, now: Instant) -> Result<Way, Absent> {
         let mut inner = self.lock();
         let entry = match inner.devices.get_mut(device) {
             Some(entry) => entry,
@@ -114,12 +152,15 @@ impl Registry {
         if let Some(tunnel) = entry.roster.best() {
             return Ok(Way::new(tunnel.clone()));
         }
+        // Held and not usable: it closed a moment ago, or the device is leaving it for another.
+        let leaving = (!entry.roster.held().is_empty()).then(|| now + PATIENCE);
         let settling = (entry.last_close.is_none() && now < self.settled).then_some(self.settled);
-        match entry.moving_until.or(settling).filter(|until| *until > now) {
+        match leaving.or(entry.moving_until).or(settling).filter(|until| *until > now) {
             None => Err(None),
             Some(until) => {
-                let arrival = entry.arrival.get_or_insert_with(Arc::default);
-                Err(Some((until.min(now + PATIENCE), Arc::clone(arrival))))
+                let arrival = Arc::clone(entry.arrival.get_or_insert_with(Arc::default));
+                // Made under the lock: it hears of every arrival from here on.
+                Err(Some((until, arrival.notified_owned())))
             }
         }
     }
@@ -129,20 +170,14 @@ impl Registry {
     /// # Errors
     /// [`Offline`].
     pub async fn find(&self, device: &DeviceId) -> Result<Way, Offline> {
+        let deadline = Instant::now() + PATIENCE;
         loop {
             let (until, arrival) = match self.locate(device, Instant::now()) {
                 Ok(way) => return Ok(way),
                 Err(None) => return Err(Offline),
                 Err(Some(moving)) => moving,
             };
-            let arrived = arrival.notified();
-            tokio::pin!(arrived);
-            // Heard from now on; what arrived in between shows in the second look.
-            arrived.as_mut().enable();
-            if let Ok(way) = self.locate(device, Instant::now()) {
-                return Ok(way);
-            }
-            if tokio::time::timeout_at(until.into(), arrived).await.is_err() {
+            if tokio::time::timeout_at(until.min(deadline).into(), arrival).await.is_err() {
                 return self.locate(device, Instant::now()).map_err(|_| Offline);
             }
         }
@@ -155,12 +190,13 @@ impl Registry {
         inner.devices.get(device).map_or_else(Presence::default, |entry| Presence {
             tunnels: entry.roster.held().to_vec(),
             last_close: entry.last_close.clone(),
+            last_source: entry.last_source,
         })
     }
 
-    /// Closes all tunnels of a device at once: it was revoked or removed.
-    pub fn cut(&self, device: &str, reason: &CloseReason) {
-        for held in self.presence(device).tunnels {
+    /// Closes at once the tunnels of a device that were let in by one of `which` credentials.
+    pub fn cut(&self, device: &str, which: impl Fn(&Credential) -> bool, reason: &CloseReason) {
+        for held in self.presence(device).tunnels.iter().filter(|held| which(&held.credential)) {
             held.tunnel.close(reason.clone());
         }
     }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use oriel_uplink::cloud::Tunnel;
 
-use super::Epoch;
+use super::{Credential, Epoch};
 
 /// One tunnel of a device.
 #[derive(Debug, Clone)]
@@ -15,6 +15,10 @@ pub struct Held {
     pub tunnel: Tunnel,
     /// The address that the device dialled from.
     pub source: IpAddr,
+    /// What it was let in by.
+    pub credential: Credential,
+    /// It was one too many, and finishes its streams.
+    pub leaving: bool,
 }
 
 /// Oldest first.
@@ -22,14 +26,17 @@ pub struct Held {
 pub(super) struct Roster(Vec<Held>);
 
 impl Roster {
-    /// Adds the newest, and returns what goes for it beyond `most`: draining ones first, then the oldest.
+    /// Adds the newest, and returns what has to leave for it beyond `most`: draining ones first, then the oldest.
     pub(super) fn add(&mut self, held: Held, most: usize) -> Vec<Tunnel> {
         self.0.push(held);
         let mut evicted = Vec::new();
-        while self.0.len() > most {
+        while self.0.iter().filter(|held| !held.leaving).count() > most {
             let newest = self.0.len() - 1;
-            let position = self.0[..newest].iter().position(|held| held.tunnel.is_draining()).unwrap_or(0);
-            evicted.push(self.0.remove(position).tunnel);
+            let staying = || self.0[..newest].iter().enumerate().filter(|(_, held)| !held.leaving);
+            let draining = staying().find(|(_, held)| held.tunnel.is_draining());
+            let Some((position, _)) = draining.or_else(|| staying().next()) else { break };
+            self.0[position].leaving = true;
+            evicted.push(self.0[position].tunnel.clone());
         }
         evicted
     }
@@ -39,10 +46,12 @@ impl Roster {
         Some(self.0.remove(position))
     }
 
-    /// The newest that is neither closed nor going; else the newest that is not closed, since a drained tunnel still serves.
+    /// The newest that is neither closed nor going; else the newest that still serves: one that we drain or evict does, one that the device is closing
+    /// does not.
     pub(super) fn best(&self) -> Option<&Tunnel> {
-        let live = || self.0.iter().rev().map(|held| &held.tunnel).filter(|tunnel| !tunnel.is_closed());
-        live().find(|tunnel| !tunnel.is_draining()).or_else(|| live().next())
+        let serving = || self.0.iter().rev().filter(|held| !held.tunnel.is_closed() && !held.tunnel.is_going_away());
+        let staying = serving().find(|held| !held.leaving && !held.tunnel.is_draining());
+        staying.or_else(|| serving().next()).map(|held| &held.tunnel)
     }
 
     pub(super) fn held(&self) -> &[Held] {
