@@ -4,28 +4,22 @@
 /// A macro, since the two traits share no parent that could carry them.
 macro_rules! checks_signatures {
     ($self:ident by $provider:expr) => {
-        fn verify_tls12_signature(
-            &$self,
-            message: &[u8],
-            certificate: &rustls_pki_types::CertificateDer<'_>,
-            signature: &rustls::DigitallySignedStruct,
-        ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-            let algorithms = &$provider.signature_verification_algorithms;
-            rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
-        }
-
-        fn verify_tls13_signature(
-            &$self,
-            message: &[u8],
-            certificate: &rustls_pki_types::CertificateDer<'_>,
-            signature: &rustls::DigitallySignedStruct,
-        ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-            let algorithms = &$provider.signature_verification_algorithms;
-            rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
-        }
+        checks_signatures!($self by $provider, verify_tls12_signature);
+        checks_signatures!($self by $provider, verify_tls13_signature);
 
         fn supported_verify_schemes(&$self) -> Vec<rustls::SignatureScheme> {
             $provider.signature_verification_algorithms.supported_schemes()
+        }
+    };
+    ($self:ident by $provider:expr, $verify:ident) => {
+        fn $verify(
+            &$self,
+            message: &[u8],
+            certificate: &rustls_pki_types::CertificateDer<'_>,
+            signature: &rustls::DigitallySignedStruct,
+        ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+            let algorithms = &$provider.signature_verification_algorithms;
+            rustls::crypto::$verify(message, certificate, signature, algorithms)
         }
     };
 }
