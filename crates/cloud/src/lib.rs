@@ -24,6 +24,7 @@ use oriel_trust::{ReloadingIdentity, TrustError};
 use oriel_uplink::Body;
 use oriel_uplink::cloud::{Budget, CloseReason, Limits as TunnelLimits};
 use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::Semaphore;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
@@ -46,6 +47,7 @@ pub use registry::Registry;
 
 use alarms::Alarms;
 use facts::{Facts, MemoryFacts};
+use gateway::paths::GivenOut;
 use port::{Peer, Tls};
 
 /// How long a connection that was accepted just before a drain may take to send its first request.
@@ -88,10 +90,16 @@ pub enum CloudError {
 /// What every task of one cloud shares.
 struct Shared {
     config: Config,
-    records: Records,
+    records: Arc<Records>,
     registry: Registry,
     facts: Arc<dyn Facts>,
     alarms: Alarms,
+    /// Paths that devices named.
+    given_out: GivenOut,
+    /// KiB of SOAP requests that are on their way, all together.
+    soap_room: Semaphore,
+    /// Connections of clients.
+    connections: Arc<Semaphore>,
     tls: Tls,
     tunnel_limits: TunnelLimits,
     /// Client connections, and what runs on their behalf.
@@ -161,9 +169,12 @@ impl Cloud {
         let end = CancellationToken::new();
         let shared = Arc::new(Shared {
             registry: Registry::new(config.limits.tunnels_per_device, Instant::now()),
-            records,
+            records: Arc::new(records),
             facts: Arc::new(MemoryFacts::new(FACTS)),
             alarms: Alarms::default(),
+            given_out: GivenOut::default(),
+            soap_room: Semaphore::new(config.limits.memory / 2 / 1024),
+            connections: Arc::new(Semaphore::new(config.limits.connections)),
             tls,
             tunnel_limits,
             tasks: TaskTracker::new(),

@@ -163,6 +163,7 @@ async fn forget(shared: &Arc<Shared>, ids: HashSet<String>) -> Reply<()> {
             shared.registry.cut(id, |_| true, &CloseReason::Revoked);
             shared.registry.forget(id);
             shared.alarms.forget(id);
+            shared.given_out.forget(id);
         }
         Ok(())
     })

@@ -34,6 +34,8 @@ pub struct Config {
 pub struct Limits {
     /// Tunnels that one device may hold; beyond it the oldest is evicted.
     pub tunnels_per_device: usize,
+    /// Connections of clients that may stand at once; uplinks do not count.
+    pub connections: usize,
     /// Connections that may be in their handshake at once; the others wait in the kernel's queue.
     pub handshakes: usize,
     /// The largest SOAP body that is checked and passed on, in bytes.

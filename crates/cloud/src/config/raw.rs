@@ -24,7 +24,7 @@ pub struct Raw {
     /// Networks whose connections begin with a PROXY protocol header.
     pub proxy_protocol: Vec<String>,
     /// Seconds that a drain waits.
-    pub drain_seconds: u64,
+    pub drain_seconds: usize,
     /// Bounds.
     pub limits: RawLimits,
 }
@@ -45,6 +45,8 @@ pub struct RawTls {
 pub struct RawLimits {
     /// Tunnels that one device may hold.
     pub tunnels_per_device: usize,
+    /// Connections of clients at once.
+    pub connections: usize,
     /// Handshakes at once.
     pub handshakes: usize,
     /// Largest SOAP body, KiB.
@@ -69,7 +71,7 @@ impl Default for Raw {
 
 impl Default for RawLimits {
     fn default() -> Self {
-        Self { tunnels_per_device: 4, handshakes: 512, soap_body_kib: 1024, memory_mib: 512 }
+        Self { tunnels_per_device: 4, connections: 8192, handshakes: 512, soap_body_kib: 1024, memory_mib: 512 }
     }
 }
 
@@ -100,6 +102,7 @@ impl Raw {
         let proxy_protocol = self.proxy_protocol.iter().map(|text| network(text)).collect::<Result<_, _>>()?;
         let limits = Limits {
             tunnels_per_device: within("limits.tunnels_per_device", self.limits.tunnels_per_device, 1, 64)?,
+            connections: within("limits.connections", self.limits.connections, 1, 1 << 20)?,
             handshakes: within("limits.handshakes", self.limits.handshakes, 1, 65_536)?,
             soap_body: within("limits.soap_body_kib", self.limits.soap_body_kib, 16, 65_536)? * 1024,
             memory: within("limits.memory_mib", self.limits.memory_mib, 16, 1 << 20)? << 20,
@@ -110,7 +113,7 @@ impl Raw {
             names: self.names,
             tls: self.tls.map(|tls| (folder.join(tls.certificate), folder.join(tls.key))),
             proxy_protocol,
-            drain: Duration::from_secs(self.drain_seconds.min(3600)),
+            drain: Duration::from_secs(within("drain_seconds", self.drain_seconds, 0, 3600)? as u64),
             limits,
         })
     }

@@ -2,9 +2,10 @@
 
 use http::header::{self, HeaderName};
 use http::uri::{Authority, Scheme};
-use http::{HeaderMap, HeaderValue, Request, Response, Uri};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
 
 use super::Call;
+use crate::refusal::Refusal;
 
 /// Meant for one connection (RFC 9110 §7.6.1).
 const HOP_BY_HOP: [HeaderName; 7] = [
@@ -18,7 +19,13 @@ const HOP_BY_HOP: [HeaderName; 7] = [
 ];
 
 /// Meant for us, or a claim about the caller that only we may make.
-const NOT_FOR_DEVICES: [HeaderName; 8] = [
+const NOT_FOR_DEVICES: [HeaderName; 14] = [
+    header::VIA,
+    header::EXPECT,
+    HeaderName::from_static("true-client-ip"),
+    HeaderName::from_static("x-original-url"),
+    HeaderName::from_static("x-rewrite-url"),
+    HeaderName::from_static("x-http-method-override"),
     header::HOST,
     header::AUTHORIZATION,
     header::PROXY_AUTHORIZATION,
@@ -30,7 +37,12 @@ const NOT_FOR_DEVICES: [HeaderName; 8] = [
 ];
 
 /// By these a camera would touch what else lives at our origin.
-const NOT_FROM_DEVICES: [HeaderName; 9] = [
+const NOT_FROM_DEVICES: [HeaderName; 14] = [
+    header::CONTENT_SECURITY_POLICY_REPORT_ONLY,
+    header::PROXY_AUTHENTICATE,
+    HeaderName::from_static("authentication-info"),
+    HeaderName::from_static("reporting-endpoints"),
+    HeaderName::from_static("set-cookie2"),
     header::SET_COOKIE,
     header::STRICT_TRANSPORT_SECURITY,
     header::WWW_AUTHENTICATE,
@@ -76,18 +88,28 @@ pub(super) fn request<B>(mut request: Request<B>, call: &Call) -> Request<B> {
 
 /// Where the client asked us: the device's idea of its own address, and the beginning of every address in its replies.
 pub(super) fn authority<B>(request: &Request<B>) -> Option<Authority> {
+    // RFC 9113 §8.3.1: no user information; in an address that we hand out it would mislead.
+    let plain = |authority: &Authority| !authority.as_str().contains('@');
     if let Some(authority) = request.uri().authority() {
-        return Some(authority.clone());
+        return Some(authority.clone()).filter(plain);
     }
     let mut hosts = request.headers().get_all(header::HOST).iter();
     match (hosts.next(), hosts.next()) {
-        (Some(host), None) => Authority::try_from(host.as_bytes()).ok(),
+        (Some(host), None) => Authority::try_from(host.as_bytes()).ok().filter(plain),
         _ => None,
     }
 }
 
 /// The device's answer as the client gets it.
-pub(super) fn response<B>(mut response: Response<B>) -> Response<B> {
+///
+/// # Errors
+/// The device wants to be convinced, although in its uplink the configured level counts (Uplink §5.3): the client could not do that, and must not read the
+/// status as our word about its token.
+pub(super) fn response<B>(mut response: Response<B>) -> Result<Response<B>, Refusal> {
+    if response.status() == StatusCode::UNAUTHORIZED {
+        let detail = "the device asks for credentials of its own, which an uplink does not carry";
+        return Err(Refusal::new(StatusCode::BAD_GATEWAY, detail));
+    }
     *response.version_mut() = http::Version::default();
     let headers = response.headers_mut();
     strip_hop_by_hop(headers);
@@ -99,7 +121,7 @@ pub(super) fn response<B>(mut response: Response<B>) -> Response<B> {
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response.extensions_mut().clear();
-    response
+    Ok(response)
 }
 
 fn strip_hop_by_hop(headers: &mut HeaderMap) {

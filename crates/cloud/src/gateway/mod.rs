@@ -2,6 +2,7 @@
 //!
 //! Token, device, rights, hygiene, way: in this order, and a device that the caller may not see answers like one that does not exist.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,20 +11,24 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use http::header::CONTENT_LENGTH;
 use http::uri::{Authority, PathAndQuery};
 use http::{Method, Request, Response, StatusCode};
-use http_body::Frame;
+use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt as _, BodyStream, Collected, LengthLimitError, Limited, StreamBody};
 use oriel_soap::access::{Level, Levels};
 use oriel_uplink::cloud::{Class, RequestError};
 use oriel_uplink::{Body, BoxError, body};
+use tokio::sync::SemaphorePermit;
 
 use crate::Shared;
 use crate::port::Peer;
 use crate::records::{DeviceId, Token};
 use crate::refusal::{Language, Refusal};
+use stall::Upload;
 
 mod addresses;
 mod hygiene;
+pub(crate) mod paths;
 mod soap;
+mod stall;
 mod websocket;
 
 /// How long a device may take to begin its answer to SOAP: longer than the longest PullMessages.
@@ -43,6 +48,8 @@ struct Call {
     /// `/onvif/device_service?x`: the path as the device sees it.
     target: PathAndQuery,
     levels: Levels,
+    /// The caller's token, by its public name.
+    token: String,
     peer: Peer,
 }
 
@@ -72,10 +79,29 @@ async fn forward(request: Request<Body>, peer: Peer, shared: &Shared) -> Result<
         return exchange(request, &call, shared).await;
     }
     administrators_only(&call)?;
-    let request = hygiene::request(request, &call);
     let way = shared.registry.find(&call.device).await.map_err(|_| Refusal::offline())?;
-    let answer = timely(OTHER_ANSWER, way.request(Class::Bulk, request)).await?;
-    Ok(hygiene::response(answer.map_err(|error| refused(&error))?))
+    let (head, incoming) = hygiene::request(request, &call).into_parts();
+    let (upload, ended) = Upload::new(incoming);
+    let answer = way.request(Class::Bulk, Request::from_parts(head, body::boxed(upload)));
+    // A device answers an upload when it has it: its time begins then.
+    let late = async {
+        let _ended_or_dropped = ended.await;
+        tokio::time::sleep(OTHER_ANSWER).await;
+    };
+    let answer = tokio::select! {
+        answer = answer => answer.map_err(|error| refused(&error))?,
+        () = late => return Err(too_late(OTHER_ANSWER)),
+    };
+    Ok(hygiene::response(answer)?.map(|body| watched(body, &call, shared)))
+}
+
+/// A long answer ends when the client does not take it, and with the token that it was asked with.
+fn watched(body: Body, call: &Call, shared: &Shared) -> Body {
+    if body.is_end_stream() {
+        return body;
+    }
+    let (records, token) = (Arc::clone(&shared.records), call.token.clone());
+    body::boxed(stall::Answer::new(body, shared.records.changes(), move || records.has_token(&token)))
 }
 
 fn route(request: &Request<Body>, token: &Token, peer: Peer, shared: &Shared) -> Result<Call, Refusal> {
@@ -88,7 +114,7 @@ fn route(request: &Request<Body>, token: &Token, peer: Peer, shared: &Shared) ->
     let bad = |what: &str| Refusal::new(StatusCode::BAD_REQUEST, what);
     let target = target.parse().map_err(|_| bad("the path cannot be passed on"))?;
     let authority = hygiene::authority(request).ok_or_else(|| bad("the request does not say which host it is for"))?;
-    Ok(Call { device: device.id.clone(), authority, target, levels: token.levels, peer })
+    Ok(Call { device: device.id.clone(), authority, target, levels: token.levels, token: token.id.clone(), peer })
 }
 
 /// What is no SOAP carries no access class that we could check.
@@ -101,7 +127,12 @@ fn administrators_only(call: &Call) -> Result<(), Refusal> {
 
 /// A SOAP request: read whole, checked on our own parse, and sent on as written from that parse.
 async fn exchange(request: Request<Body>, call: &Call, shared: &Shared) -> Result<Response<Body>, Refusal> {
+    if !call.levels.contains(Level::Administrator) && !shared.given_out.is_service(&call.device, &call.target) {
+        let detail = "only an administrator's token may send SOAP to a path that is not below /onvif/ and that the device did not name";
+        return Err(Refusal::new(StatusCode::FORBIDDEN, detail));
+    }
     let (mut parts, incoming) = request.into_parts();
+    let _room = room(&parts.headers, shared)?;
     let envelope = collect(incoming, shared.config.limits.soap_body).await?;
     let checked = soap::check(&parts.headers, &envelope, call.levels, shared.config.limits.soap_body)?;
     soap::set_headers(&mut parts.headers, &checked);
@@ -112,7 +143,7 @@ async fn exchange(request: Request<Body>, call: &Call, shared: &Shared) -> Resul
         let again = Request::from_parts(head.clone(), body::full(checked.envelope.clone()));
         let way = shared.registry.find(&call.device).await.map_err(|_| Refusal::offline())?;
         match timely(SOAP_ANSWER, way.request(Class::Soap, again)).await? {
-            Ok(response) => return reply(hygiene::response(response), call).await,
+            Ok(response) => return reply(hygiene::response(response)?, call, shared).await,
             Err(error) if error.unprocessed() => last = Some(error),
             Err(error) => return Err(refused(&error)),
         }
@@ -121,19 +152,22 @@ async fn exchange(request: Request<Body>, call: &Call, shared: &Shared) -> Resul
 }
 
 /// Takes a short answer off the tunnel and makes its addresses lead through us; a long one is passed on as it comes.
-async fn reply(response: Response<Body>, call: &Call) -> Result<Response<Body>, Refusal> {
+async fn reply(response: Response<Body>, call: &Call, shared: &Shared) -> Result<Response<Body>, Refusal> {
     let length = response.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if length.is_some_and(|length| length > SHORT_ANSWER) {
-        return Ok(response);
+        return Ok(response.map(|body| watched(body, call, shared)));
     }
     let (mut parts, mut incoming) = response.into_parts();
     let broken = || Refusal::new(StatusCode::BAD_GATEWAY, "the device broke off its answer");
     let (beginning, whole) = timely(SHORT_BODY, beginning(&mut incoming)).await?.ok_or_else(broken)?;
     if !whole {
         let first = futures_util::stream::once(std::future::ready(Ok(Frame::data(beginning))));
-        return Ok(Response::from_parts(parts, body::boxed(StreamBody::new(first.chain(BodyStream::new(incoming))))));
+        let body = body::boxed(StreamBody::new(first.chain(BodyStream::new(incoming))));
+        return Ok(Response::from_parts(parts, watched(body, call, shared)));
     }
-    let bytes = addresses::rewrite(&beginning, call).map_or(beginning, Bytes::from);
+    let found = addresses::addresses(&beginning, call);
+    shared.given_out.remember(&call.device, found.services);
+    let bytes = found.rewritten.map_or(beginning, Bytes::from);
     parts.headers.insert(CONTENT_LENGTH, bytes.len().into());
     Ok(Response::from_parts(parts, body::full(bytes)))
 }
@@ -156,6 +190,15 @@ async fn beginning(body: &mut Body) -> Option<(Bytes, bool)> {
     // One frame, as most answers are, is passed on without a copy.
     let bytes = if frames.len() == 1 { frames.remove(0) } else { frames.concat().into() };
     Some((bytes, whole))
+}
+
+/// Room for a request's body in the one bound of the process, until it is answered.
+fn room<'s>(headers: &http::HeaderMap, shared: &'s Shared) -> Result<SemaphorePermit<'s>, Refusal> {
+    let most = shared.config.limits.soap_body;
+    let stated = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let kib = stated.unwrap_or(most).min(most) / 1024 + 1;
+    let full = |_| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "too many requests are on their way; try again");
+    shared.soap_room.try_acquire_many(u32::try_from(kib).unwrap_or(u32::MAX)).map_err(full)
 }
 
 /// Why a body was not gathered.
@@ -186,10 +229,11 @@ async fn collect(incoming: Body, most: usize) -> Result<Bytes, Refusal> {
 }
 
 async fn timely<F: Future>(limit: Duration, future: F) -> Result<F::Output, Refusal> {
-    let late = |_| {
-        Refusal::new(StatusCode::GATEWAY_TIMEOUT, format!("the device did not answer within {} s", limit.as_secs()))
-    };
-    tokio::time::timeout(limit, future).await.map_err(late)
+    tokio::time::timeout(limit, future).await.map_err(|_| too_late(limit))
+}
+
+fn too_late(limit: Duration) -> Refusal {
+    Refusal::new(StatusCode::GATEWAY_TIMEOUT, format!("the device did not answer within {} s", limit.as_secs()))
 }
 
 fn refused(error: &RequestError) -> Refusal {

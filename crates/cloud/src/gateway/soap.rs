@@ -1,7 +1,7 @@
 //! Rights of a SOAP request, decided on our own parse; what is sent on is written from that parse, so that the device cannot read another request in it.
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use oriel_soap::access::{Level, Levels, allowed};
 use oriel_soap::envelope::{ContentType, inspect};
@@ -70,8 +70,15 @@ fn authorise((namespace, name): (&str, &str), levels: Levels) -> Result<(), Refu
 
 /// Makes the headers say what the new body is.
 pub(super) fn set_headers(headers: &mut HeaderMap, checked: &Checked) {
-    headers.remove(&SOAP_ACTION);
-    headers.remove(CONTENT_LENGTH);
+    // The answer is read by us too, and the digest was of another body.
+    for name in [
+        SOAP_ACTION,
+        ACCEPT_ENCODING,
+        HeaderName::from_static("content-digest"),
+        HeaderName::from_static("content-md5"),
+    ] {
+        headers.remove(name);
+    }
     headers.insert(CONTENT_TYPE, checked.content_type.clone());
     headers.insert(CONTENT_LENGTH, HeaderValue::from(checked.envelope.len()));
 }

@@ -1,5 +1,7 @@
 //! WebSockets to a device: HTTP/1.1's upgrade or HTTP/2's extended CONNECT outside, extended CONNECT in the tunnel (RFC 8441), bytes in between.
 
+use std::sync::Arc;
+
 use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::ext::Protocol;
@@ -9,8 +11,9 @@ use oriel_uplink::cloud::TunnelStream;
 use oriel_uplink::{Body, body};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use super::{Call, OTHER_ANSWER, hygiene, refused, timely};
+use super::{Call, OTHER_ANSWER, hygiene, refused, timely, watched};
 use crate::Shared;
+use crate::records::Records;
 use crate::refusal::Refusal;
 
 const COPY_BUFFER: usize = 16 * 1024;
@@ -38,9 +41,11 @@ pub(super) async fn open(mut request: Request<Body>, call: &Call, shared: &Share
     let answer = timely(OTHER_ANSWER, way.connect("websocket", inner)).await?.map_err(|error| refused(&error))?;
     let (parts, stream) = answer.into_parts();
     if !parts.status.is_success() {
-        return Ok(hygiene::response(Response::from_parts(parts, stream.into_body())));
+        return Ok(
+            hygiene::response(Response::from_parts(parts, stream.into_body()))?.map(|body| watched(body, call, shared))
+        );
     }
-    let mut response = hygiene::response(Response::from_parts(parts, body::empty()));
+    let mut response = hygiene::response(Response::from_parts(parts, body::empty()))?;
     if let (false, Some(key)) = (extended, key) {
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         let headers = response.headers_mut();
@@ -49,15 +54,25 @@ pub(super) async fn open(mut request: Request<Body>, call: &Call, shared: &Share
         let accept = HeaderValue::try_from(derive_accept_key(key.as_bytes()));
         headers.insert(SEC_WEBSOCKET_ACCEPT, accept.expect("base64 text is a header value"));
     }
-    shared.spawn(&shared.tasks, splice(client, stream));
+    let ended = token_ended(Arc::clone(&shared.records), call.token.clone());
+    shared.spawn(&shared.tasks, splice(client, stream, ended));
     Ok(response)
 }
 
-/// Carries bytes both ways until either side ends.
-async fn splice(client: OnUpgrade, mut device: TunnelStream) {
+/// Resolves when the token is withdrawn.
+async fn token_ended(records: Arc<Records>, token: String) {
+    let mut changes = records.changes();
+    while records.has_token(&token) && changes.changed().await.is_ok() {}
+}
+
+/// Carries bytes both ways until either side ends, or the caller's right does.
+async fn splice(client: OnUpgrade, mut device: TunnelStream, right_ended: impl Future<Output = ()>) {
     let Ok(upgraded) = client.await else { return };
     let mut client = TokioIo::new(upgraded);
-    let copied = tokio::io::copy_bidirectional_with_sizes(&mut client, &mut device, COPY_BUFFER, COPY_BUFFER).await;
+    let copied = tokio::select! {
+        copied = tokio::io::copy_bidirectional_with_sizes(&mut client, &mut device, COPY_BUFFER, COPY_BUFFER) => copied,
+        () = right_ended => return,
+    };
     if let Err(error) = copied {
         tracing::debug!(%error, "a WebSocket to a device broke off");
     }

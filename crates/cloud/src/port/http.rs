@@ -3,6 +3,7 @@
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use http::Request;
@@ -14,6 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use oriel_uplink::packed::{Deferred, Packed, drive};
 use oriel_uplink::{Body, BoxError, body};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{Api, Shared};
 
@@ -26,17 +28,20 @@ pub(crate) struct Peer {
 
 /// How long a request's head may take, and how long a connection may idle between requests.
 const HEAD: Duration = Duration::from_secs(30);
+/// How long an HTTP/2 connection may go without a new request.
+const IDLE: Duration = Duration::from_secs(300);
 const STREAMS: u32 = 256;
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
 
 /// Serves one HTTP/1.1 connection in a task.
-pub(super) fn serve_h1<IO>(stream: IO, peer: Peer, shared: &Arc<Shared>, api: Api)
+pub(super) fn serve_h1<IO>(stream: IO, peer: Peer, shared: &Arc<Shared>, api: Api, place: OwnedSemaphorePermit)
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let owner = Arc::clone(shared);
     shared.spawn(&shared.tasks, async move {
+        let _place = place;
         let mut builder = hyper::server::conn::http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(64 * 1024);
         let shared = Arc::clone(&owner);
@@ -52,12 +57,13 @@ where
 }
 
 /// Serves one HTTP/2 connection in a task.
-pub(super) fn serve_h2<IO>(stream: IO, peer: Peer, shared: &Arc<Shared>, api: Api)
+pub(super) fn serve_h2<IO>(stream: IO, peer: Peer, shared: &Arc<Shared>, api: Api, place: OwnedSemaphorePermit)
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let owner = Arc::clone(shared);
     shared.spawn(&shared.tasks, async move {
+        let _place = place;
         let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())
@@ -68,17 +74,37 @@ where
             .keep_alive_interval(Duration::from_secs(30))
             .keep_alive_timeout(Duration::from_secs(20))
             .enable_connect_protocol();
-        let shared = Arc::clone(&owner);
-        let service = service_fn(move |request| answer(request, peer, Arc::clone(&shared), api.clone()));
+        let (shared, asked) = (Arc::clone(&owner), Arc::new(AtomicU64::new(0)));
+        let count = Arc::clone(&asked);
+        let service = service_fn(move |request| {
+            count.fetch_add(1, Relaxed);
+            answer(request, peer, Arc::clone(&shared), api.clone())
+        });
         let stream = Deferred::new(Packed::new(stream));
         let connection = builder.serve_connection(TokioIo::new(stream.clone()), service);
         let mut connection = std::pin::pin!(connection);
         tokio::select! {
             _ = drive(connection.as_mut(), stream.clone()) => return,
-            () = owner.lingered.cancelled() => connection.as_mut().graceful_shutdown(),
+            () = owner.lingered.cancelled() => {}
+            () = idle(&asked) => {}
         }
+        // What is in flight goes on to its end.
+        connection.as_mut().graceful_shutdown();
         let _ended = drive(connection, stream).await;
     });
+}
+
+/// Resolves when no request came for [`IDLE`]: pings alone keep nobody's place.
+async fn idle(asked: &AtomicU64) {
+    let mut before = u64::MAX;
+    loop {
+        let now = asked.load(Relaxed);
+        if now == before {
+            return;
+        }
+        before = now;
+        tokio::time::sleep(IDLE).await;
+    }
 }
 
 /// A body whose error is a plain type: with a boxed one the compiler cannot see that a connection's future is `Send`.

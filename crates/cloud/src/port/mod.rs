@@ -12,11 +12,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use oriel_trust::{ClientAuth, Fingerprint, ReloadingIdentity, server_config};
+use oriel_uplink::ReadAhead;
 use oriel_uplink::cloud::{SniffLimits, Sniffed, sniff};
 use rustls::ServerConfig;
 use rustls::server::Acceptor;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +33,8 @@ pub(crate) use http::Peer;
 
 /// From the first byte to the end of the TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long a connection may be silent before TCP asks whether the peer is still there.
+const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// TLS for either kind of client.
 #[derive(Debug)]
@@ -61,43 +65,47 @@ impl Tls {
 /// Accepts until the cloud drains, then drops the listener and returns: connections go on in tasks of their own.
 pub(crate) async fn run(listener: TcpListener, shared: Arc<Shared>, api: Api) {
     let handshakes = Arc::new(Semaphore::new(shared.config.limits.handshakes));
-    loop {
+    while let Some(permit) = shared.draining.run_until_cancelled(Arc::clone(&handshakes).acquire_owned()).await {
         // The kernel's queue holds those for whom there is no room yet.
-        let Ok(permit) = Arc::clone(&handshakes).acquire_owned().await else {
-            return;
-        };
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = shared.draining.cancelled() => return,
-        };
+        let Ok(permit) = permit else { return };
+        let Some(accepted) = shared.draining.run_until_cancelled(listener.accept()).await else { return };
         match accepted {
             Ok((tcp, peer)) => {
                 let (owner, api) = (Arc::clone(&shared), api.clone());
                 shared.spawn(&shared.tasks, async move {
-                    if let Err(error) = connection(tcp, peer, &owner, api).await {
+                    if let Err(error) = connection(tcp, peer, &owner, api, permit).await {
                         tracing::debug!(%peer, %error, "connection ended before its first request");
                     }
-                    drop(permit);
                 });
             }
             Err(error) => {
                 // Out of descriptors, most often: nothing to gain by asking again at once.
                 tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                shared.draining.run_until_cancelled(tokio::time::sleep(Duration::from_millis(100))).await;
             }
         }
     }
 }
 
 /// One connection up to the point where it is known for what it is; what follows runs as a task of its own, so that this future's memory is free.
-async fn connection(tcp: TcpStream, peer: SocketAddr, shared: &Arc<Shared>, api: Api) -> io::Result<()> {
+async fn connection(
+    tcp: TcpStream,
+    peer: SocketAddr,
+    shared: &Arc<Shared>,
+    api: Api,
+    permit: OwnedSemaphorePermit,
+) -> io::Result<()> {
     let deadline = tokio::time::Instant::now() + HANDSHAKE;
     let timely = || io::Error::new(io::ErrorKind::TimedOut, "the TLS handshake took too long");
     let (tls, source) =
         tokio::time::timeout_at(deadline, handshake(tcp, peer, shared)).await.map_err(|_| timely())??;
+    drop(permit);
+    // Held by clients to their end, by uplinks until they are admitted.
+    let full = |_| io::Error::new(io::ErrorKind::QuotaExceeded, "too many connections of clients");
+    let place = Arc::clone(&shared.connections).try_acquire_owned().map_err(full)?;
     let (_, session) = tls.get_ref();
     if session.alpn_protocol() == Some(b"h2") {
-        http::serve_h2(tls, Peer { source }, shared, api);
+        http::serve_h2(tls, Peer { source }, shared, api, place);
         return Ok(());
     }
     let key = session.peer_certificates().and_then(<[_]>::first).map(Fingerprint::of).transpose();
@@ -105,7 +113,7 @@ async fn connection(tcp: TcpStream, peer: SocketAddr, shared: &Arc<Shared>, api:
     match sniff(tls, &SniffLimits::default()).await.map_err(io::Error::other)? {
         Sniffed::Uplink(incoming) => admission::admit(incoming, key, source, shared).await,
         Sniffed::Other(stream) => {
-            http::serve_h1(stream, Peer { source }, shared, api);
+            http::serve_h1(stream, Peer { source }, shared, api, place);
             Ok(())
         }
     }
@@ -116,13 +124,17 @@ async fn handshake(
     mut tcp: TcpStream,
     peer: SocketAddr,
     shared: &Shared,
-) -> io::Result<(TlsStream<TcpStream>, IpAddr)> {
+) -> io::Result<(TlsStream<ReadAhead<TcpStream>>, IpAddr)> {
     tcp.set_nodelay(true)?;
+    // A peer that vanished is noticed even where nothing is sent, and where nothing that is sent is acknowledged.
+    let socket = SockRef::from(&tcp);
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 4).with_retries(4))?;
+    socket.set_tcp_user_timeout(Some(2 * KEEPALIVE))?;
     let mut source = peer.ip().to_canonical();
     if shared.config.proxy_protocol.iter().any(|net| net.contains(&source)) {
         source = proxy_protocol::read(&mut tcp).await?.unwrap_or(source).to_canonical();
     }
-    let hello = LazyConfigAcceptor::new(Acceptor::default(), tcp).await?;
+    let hello = LazyConfigAcceptor::new(Acceptor::default(), ReadAhead::new(tcp)).await?;
     let h2 = hello.client_hello().alpn().is_some_and(|mut names| names.any(|name| name == b"h2"));
     let config = if h2 { &shared.tls.browser } else { &shared.tls.other };
     Ok((hello.into_stream(Arc::clone(config)).await?, source))
