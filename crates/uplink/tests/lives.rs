@@ -273,7 +273,7 @@ async fn stopping_finishes_what_runs_within_its_bound_and_dials_no_more() {
     drained.await.unwrap();
     assert_eq!(status.borrow_and_update().state, State::Offline);
     let late = tunnel.request(Class::Soap, get("/late")).await;
-    assert!(matches!(late, Err(RequestError::Closed(_) | RequestError::GoingAway)));
+    assert!(matches!(late, Err(RequestError::Closed(_) | RequestError::NotSent(_) | RequestError::GoingAway)));
     sleep(S(100)).await;
     assert_eq!(first.attempts.load(SeqCst), 1);
 

@@ -230,7 +230,7 @@ async fn a_closed_tunnel_says_why() {
     assert_eq!(pair.cloud.await.unwrap(), CloseReason::Revoked);
     assert!(matches!(hang.await.unwrap(), Err(RequestError::Closed(CloseReason::Revoked))));
     let after = pair.tunnel.request(Class::Soap, get("/ok")).await;
-    assert!(matches!(after, Err(RequestError::Closed(CloseReason::Revoked))));
+    assert!(matches!(after, Err(RequestError::NotSent(CloseReason::Revoked))));
     pair.device.await.unwrap();
 }
 

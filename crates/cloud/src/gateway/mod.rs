@@ -144,6 +144,8 @@ async fn exchange(request: Request<Body>, call: &Call, shared: &Shared) -> Resul
         let way = shared.registry.find(&call.device).await.map_err(|_| Refusal::offline())?;
         match timely(SOAP_ANSWER, way.request(Class::Soap, again)).await? {
             Ok(response) => return reply(hygiene::response(response)?, call, shared).await,
+            // Its streams are all taken, and it was waited for already.
+            Err(error @ RequestError::Busy(_)) => return Err(refused(&error)),
             Err(error) if error.unprocessed() => last = Some(error),
             Err(error) => return Err(refused(&error)),
         }
@@ -244,7 +246,7 @@ fn refused(error: &RequestError) -> Refusal {
         RequestError::NotOffered => {
             Refusal::new(StatusCode::NOT_IMPLEMENTED, "the device does not offer WebSockets in its tunnel (RFC 8441)")
         }
-        RequestError::Closed(_) | RequestError::GoingAway => {
+        RequestError::Closed(_) | RequestError::NotSent(_) | RequestError::GoingAway => {
             Refusal::new(StatusCode::SERVICE_UNAVAILABLE, format!("the device's tunnel closed: {error}"))
         }
         RequestError::Invalid(_) => Refusal::new(StatusCode::BAD_REQUEST, error.to_string()),

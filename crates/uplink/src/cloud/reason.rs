@@ -101,6 +101,9 @@ impl CloseReason {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
+    /// The tunnel had closed before anything of the request was sent.
+    #[error("the tunnel had closed: {0}")]
+    NotSent(CloseReason),
     /// The tunnel has ended.
     #[error("the tunnel is closed: {0}")]
     Closed(CloseReason),
@@ -132,6 +135,6 @@ pub enum RequestError {
 impl RequestError {
     /// Whether the device certainly has not begun to process the request: it may be sent on another tunnel.
     pub fn unprocessed(&self) -> bool {
-        matches!(self, Self::GoingAway | Self::Busy(_) | Self::Reset { refused: true, .. })
+        matches!(self, Self::NotSent(_) | Self::GoingAway | Self::Busy(_) | Self::Reset { refused: true, .. })
     }
 }

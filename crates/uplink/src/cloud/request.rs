@@ -89,7 +89,7 @@ impl Tunnel {
 
     fn alive(&self) -> Result<(), RequestError> {
         if let Some(reason) = self.shared.reason.get() {
-            return Err(RequestError::Closed(reason.clone()));
+            return Err(RequestError::NotSent(reason.clone()));
         }
         if self.is_going_away() { Err(RequestError::GoingAway) } else { Ok(()) }
     }
