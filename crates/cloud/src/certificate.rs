@@ -1,13 +1,11 @@
 //! The cloud's certificate: the operator's files, or one from an authority of its own that it makes at first start.
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use oriel_trust::{Authority, ReloadingIdentity, TrustError};
 
 use crate::config::Config;
+use crate::file;
 
 /// The identity to serve, and the file of the own authority's certificate where there is one.
 pub(crate) fn identity(config: &Config) -> Result<(ReloadingIdentity, Option<PathBuf>), TrustError> {
@@ -31,7 +29,5 @@ pub(crate) fn identity(config: &Config) -> Result<(ReloadingIdentity, Option<Pat
 }
 
 fn write(path: &Path, text: &str, mode: u32) -> Result<(), TrustError> {
-    let failed = |source| TrustError::File { path: path.to_owned(), source };
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(path).map_err(failed)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
+    file::replace(path, text.as_bytes(), mode).map_err(|source| TrustError::File { path: path.to_owned(), source })
 }

@@ -35,6 +35,7 @@ mod auth;
 mod certificate;
 pub mod config;
 pub mod facts;
+mod file;
 mod gateway;
 mod port;
 pub mod records;

@@ -12,10 +12,10 @@ use oriel_trust::Fingerprint;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-mod file;
 mod lock;
 mod secret;
 
+use crate::file;
 use lock::Lock;
 pub use secret::{Secret, SecretHash};
 
@@ -401,7 +401,8 @@ impl Records {
         let answer = change(&mut document)?;
         let bytes = serde_json::to_vec_pretty(&document)
             .map_err(|e| RecordsError::File { path: self.path.clone(), source: e.into() })?;
-        file::replace(&self.path, &bytes).map_err(|source| RecordsError::File { path: self.path.clone(), source })?;
+        file::replace(&self.path, &bytes, 0o600)
+            .map_err(|source| RecordsError::File { path: self.path.clone(), source })?;
         self.current.store(Arc::new(document.into()));
         self.changes.send_replace(());
         Ok(answer)
