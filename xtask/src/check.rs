@@ -14,6 +14,7 @@ const FUZZ_SECONDS: &str = "10";
 /// The first thing that does not hold.
 pub(crate) fn run(quick: bool) -> anyhow::Result<()> {
     command("cargo", &["fmt", "--all", "--check"])?;
+    command("cargo", &["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"])?;
     command("cargo", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])?;
     spec::run(false)?;
     device_alone()?;
@@ -22,6 +23,7 @@ pub(crate) fn run(quick: bool) -> anyhow::Result<()> {
     } else {
         say("skip: cargo-deny is not installed; `cargo install cargo-deny` to check licences and bans");
     }
+    with("cargo", &["doc", "--workspace", "--no-deps", "--quiet"], &[("RUSTDOCFLAGS", "-D warnings")])?;
     tests()?;
     if quick {
         return Ok(());
