@@ -60,19 +60,8 @@ fn fuzz() -> anyhow::Result<()> {
     let time = format!("-max_total_time={FUZZ_SECONDS}");
     for target in targets.lines() {
         // No sanitizer: they need a nightly compiler, and the parsers are safe Rust; panics, overflows and endless loops are what is looked for.
-        let arguments = [
-            "fuzz",
-            "run",
-            "--sanitizer",
-            "none",
-            target,
-            "--",
-            &time,
-            "-timeout=10",
-            "-rss_limit_mb=1024",
-            "-verbosity=0",
-        ];
-        with("cargo", &arguments, &[("CARGO_PROFILE_RELEASE_LTO", "false")])?;
+        let options = ["--", &time, "-timeout=10", "-rss_limit_mb=1024", "-verbosity=0"];
+        command("cargo", &[&["fuzz", "run", "--sanitizer", "none", target], options.as_slice()].concat())?;
     }
     Ok(())
 }
