@@ -8,14 +8,14 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use oriel_onvif::device_mgmt::{DateTime, GetServices, GetSystemDateAndTime};
+use oriel_onvif::device_mgmt::{DateTime, GetServices, GetSystemDateAndTime, Service};
 use oriel_onvif::ns;
 use oriel_soap::Operation;
 use oriel_soap::auth::{DigestClient, UsernameToken};
 use oriel_soap::envelope::{self, Envelope, Headers, ReplyError};
 use oriel_soap::xml::{Any, Limits, Ns};
 use tokio::sync::Mutex;
-use url::Url;
+use url::{Position, Url};
 
 use crate::transport::{Direct, Transport};
 use crate::{CallError, TransportError};
@@ -52,12 +52,14 @@ struct Learnt {
     digest: Option<DigestClient>,
     /// The device's clock less ours, once it asked for a UsernameToken.
     token_offset: Option<SignedDuration>,
+    /// Namespace and path of each service, until a call there fails: a device may move them when it restarts.
+    services: Option<Vec<(String, String)>>,
 }
 
 /// A client of one device.
 pub struct Client {
     transport: Arc<dyn Transport>,
-    /// Path of the device service; other services' paths are asked for.
+    /// Path and query of the device service; those of other services are asked for.
     entry: String,
     auth: Auth,
     learnt: Mutex<Learnt>,
@@ -69,9 +71,9 @@ impl Client {
     /// # Errors
     /// [`TransportError::Address`].
     pub fn new(url: &Url, tls: Option<rustls::ClientConfig>, auth: Auth) -> Result<Self, TransportError> {
-        let entry = match url.path() {
+        let entry = match target(url) {
             "" | "/" => "/onvif/device_service".to_owned(),
-            path => path.to_owned(),
+            target => target.to_owned(),
         };
         Ok(Self::over(Arc::new(Direct::new(url, tls)?), entry, auth))
     }
@@ -87,11 +89,12 @@ impl Client {
     /// # Errors
     /// [`CallError`].
     pub async fn call<O: Operation>(&self, operation: O) -> Result<O::Response, CallError> {
-        let path = self.path_of(O::SERVICE).await?;
         let write = |headers: &Headers| envelope::request(&operation, headers);
-        let response = self.exchange(&path, &write).await?;
-        let read = envelope::read_reply::<O>(response.body(), &Limits::REPLY);
-        read.map_err(|error| unhappy(&response, error))
+        let response = self.ask(O::SERVICE, &write).await?;
+        match envelope::read_reply::<O>(response.body(), &Limits::REPLY) {
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(self.unhappy(&response, error).await),
+        }
     }
 
     /// Calls an operation by its request's element. Returns the answer's envelope.
@@ -99,29 +102,51 @@ impl Client {
     /// # Errors
     /// [`CallError`].
     pub async fn call_raw(&self, service: Ns, request: &Any) -> Result<Bytes, CallError> {
-        let path = self.path_of(service).await?;
         let write = |headers: &Headers| envelope::request_raw(request, headers);
-        let response = self.exchange(&path, &write).await?;
+        let response = self.ask(service, &write).await?;
         let fault = match Envelope::parse(response.body(), &Limits::REPLY) {
             Ok(answer) => answer.fault().map(ReplyError::Fault),
             Err(fault) => Some(ReplyError::Unreadable(fault.reason)),
         };
         match fault {
-            Some(error) => Err(unhappy(&response, error)),
+            Some(error) => Err(self.unhappy(&response, error).await),
             None => Ok(response.into_body()),
         }
     }
 
-    /// The path of a service: the device says it by GetServices; its host is not followed.
+    async fn ask(&self, service: Ns, write: &dyn Fn(&Headers) -> Vec<u8>) -> Result<Response<Bytes>, CallError> {
+        let path = self.path_of(service).await?;
+        let asked = self.exchange(&path, write).await;
+        if asked.is_err() {
+            self.learnt.lock().await.services = None;
+        }
+        asked
+    }
+
+    async fn unhappy(&self, response: &Response<Bytes>, error: ReplyError) -> CallError {
+        self.learnt.lock().await.services = None;
+        unhappy(response, error)
+    }
+
+    /// The path and query of a service: the device says them by GetServices, once; its host is not followed.
     async fn path_of(&self, service: Ns) -> Result<String, CallError> {
         if service == ns::TDS {
             return Ok(self.entry.clone());
         }
-        let services = Box::pin(self.call(GetServices::default())).await?;
-        let found = services.service.iter().find(|entry| entry.namespace == service.uri);
-        let address = found.and_then(|entry| Url::parse(&entry.x_addr).ok());
-        let missing = || CallError::Unreadable(format!("the device offers no service {}", service.uri));
-        address.map(|url| url.path().to_owned()).ok_or_else(missing)
+        let known = self.learnt.lock().await.services.clone();
+        let services = match known {
+            Some(services) => services,
+            None => {
+                let answer = Box::pin(self.call(GetServices::default())).await?;
+                let place =
+                    |entry: &Service| Some((entry.namespace.clone(), target(&entry.x_addr.parse().ok()?).to_owned()));
+                answer.service.iter().filter_map(place).collect()
+            }
+        };
+        let found = services.iter().find(|(namespace, _)| namespace == service.uri).map(|(_, path)| path.clone());
+        // Remembered only where it helped: a device that lacks the service now is asked again.
+        self.learnt.lock().await.services = found.is_some().then_some(services);
+        found.ok_or_else(|| CallError::Unreadable(format!("the device offers no service {}", service.uri)))
     }
 
     /// One exchange, with what the device asks of us: nothing, then Digest, then a UsernameToken by the device's clock.
@@ -180,6 +205,11 @@ impl Client {
         }
         self.transport.send(request).await
     }
+}
+
+/// What stands in the request line: path and query.
+fn target(url: &Url) -> &str {
+    &url[Position::BeforePath..Position::AfterQuery]
 }
 
 /// None for a date that is none.

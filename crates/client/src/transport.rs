@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
@@ -15,11 +16,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use url::Url;
 
 /// For name, TCP and TLS together.
 const CONNECT: Duration = Duration::from_secs(10);
+/// For TCP to one address of several, so that one that swallows packets leaves time for the next.
+const SHARE: Duration = Duration::from_secs(3);
 /// For an answer, PullMessages included.
 const ANSWER: Duration = Duration::from_secs(150);
 /// The longest answer that is read.
@@ -57,6 +61,9 @@ pub enum TransportError {
     /// The answer is longer than is read, or broke off.
     #[error("HTTP: the answer's body: {0}")]
     Body(Box<dyn std::error::Error + Send + Sync>),
+    /// The other side closed the connection before it took a request.
+    #[error("HTTP: the other side closed the connection at once")]
+    Closed,
     /// It took too long.
     #[error("{0}: no answer in time")]
     Timeout(&'static str),
@@ -108,16 +115,24 @@ impl Direct {
     }
 
     async fn connect(&self) -> Result<Connection, TransportError> {
+        let end = Instant::now() + CONNECT;
         let host = self.origin.host_str().unwrap_or_default();
         let port = self.origin.port_or_known_default().unwrap_or(80);
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let unresolved = |source| TransportError::Name { host: host.to_owned(), source };
-        let addresses = tokio::net::lookup_host((bare, port)).await.map_err(unresolved)?;
+        let found = timeout_at(end, tokio::net::lookup_host((bare, port))).await;
+        let addresses: Vec<SocketAddr> =
+            found.map_err(|_| TransportError::Timeout("name"))?.map_err(unresolved)?.collect();
         let mut last = unresolved(std::io::ErrorKind::NotFound.into());
-        for address in addresses {
-            match TcpStream::connect(address).await {
-                Ok(tcp) => return self.over(tcp, bare).await,
-                Err(source) => last = TransportError::Tcp { address, source },
+        for (tried, address) in addresses.iter().enumerate() {
+            let share = share(end.duration_since(Instant::now()), addresses.len() - tried);
+            let connected = tokio::time::timeout(share, TcpStream::connect(address)).await;
+            match connected.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())) {
+                Ok(tcp) => {
+                    let done = timeout_at(end, self.over(tcp, bare)).await;
+                    return done.map_err(|_| TransportError::Timeout("TLS"))?;
+                }
+                Err(source) => last = TransportError::Tcp { address: *address, source },
             }
         }
         Err(last)
@@ -134,24 +149,59 @@ impl Direct {
 
     async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         let mut slot = self.connection.lock().await;
-        let mut kept = slot.take();
-        if let Some(connection) = &mut kept
-            && connection.sender.ready().await.is_err()
-        {
-            kept = None; // The other side closed it while it was idle.
-        }
-        let connected = tokio::time::timeout(CONNECT, async {
-            match kept {
-                Some(kept) => Ok(kept),
-                None => self.connect().await,
-            }
-        });
-        let mut connection = connected.await.map_err(|_| TransportError::Timeout("connect"))??;
-        let response = connection.sender.send_request(request.map(Full::new)).await?;
+        let request = request.map(Full::new);
+        let (connection, response) = match slot.take() {
+            Some(kept) => match kept.send(request).await? {
+                Sent::Answered(kept, response) => (kept, response),
+                // The other side closed it while it was idle; a request that never left may go again.
+                Sent::Unsent(request) => self.connect().await?.send(request).await?.answered()?,
+            },
+            None => self.connect().await?.send(request).await?.answered()?,
+        };
         let (parts, body) = response.into_parts();
         let body = Limited::new(body, LONGEST).collect().await.map_err(TransportError::Body)?.to_bytes();
         *slot = Some(connection);
         Ok(Response::from_parts(parts, body))
+    }
+}
+
+/// How long an address may take, with `left` for it and for the others that are not tried yet.
+fn share(left: Duration, addresses: usize) -> Duration {
+    match u32::try_from(addresses).unwrap_or(u32::MAX) {
+        0 | 1 => left,
+        several => (left / several).max(left.min(SHARE)),
+    }
+}
+
+/// What became of a request.
+enum Sent {
+    Answered(Connection, Response<Incoming>),
+    /// Not a byte of it left, so that it may be sent again.
+    Unsent(Request<Full<Bytes>>),
+}
+
+impl Sent {
+    /// For a new connection, where there is no second try.
+    fn answered(self) -> Result<(Connection, Response<Incoming>), TransportError> {
+        match self {
+            Self::Answered(connection, response) => Ok((connection, response)),
+            Self::Unsent(_) => Err(TransportError::Closed),
+        }
+    }
+}
+
+impl Connection {
+    async fn send(mut self, request: Request<Full<Bytes>>) -> Result<Sent, TransportError> {
+        if self.sender.ready().await.is_err() {
+            return Ok(Sent::Unsent(request));
+        }
+        match self.sender.try_send_request(request).await {
+            Ok(response) => Ok(Sent::Answered(self, response)),
+            Err(mut error) => match error.take_message() {
+                Some(request) => Ok(Sent::Unsent(request)),
+                None => Err(error.into_error().into()),
+            },
+        }
     }
 }
 
@@ -174,5 +224,19 @@ impl Transport for Direct {
             let answer = tokio::time::timeout(ANSWER, self.exchange(request)).await;
             answer.map_err(|_| TransportError::Timeout("HTTP"))?
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_address_leaves_time_for_the_next_and_the_last_gets_the_rest() {
+        let seconds = Duration::from_secs;
+        assert_eq!(share(seconds(10), 1), seconds(10));
+        assert_eq!(share(seconds(10), 2), seconds(5));
+        assert_eq!(share(seconds(10), 8), seconds(3));
+        assert_eq!(share(seconds(1), 8), seconds(1), "never beyond the end");
     }
 }
