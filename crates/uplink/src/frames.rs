@@ -21,6 +21,9 @@ pub(crate) const CONTINUATION: u8 = 9;
 /// A type that nobody uses: what is hidden is given it.
 const HIDDEN: u8 = 0xfb;
 
+const FLOW_CONTROL_ERROR: u32 = 3;
+const STREAM_CLOSED: u32 = 5;
+
 const END_STREAM: u8 = 1;
 const ACK: u8 = 1;
 const END_HEADERS: u8 = 4;
@@ -58,6 +61,10 @@ pub struct Tally {
     pub goaway: Option<u32>,
     /// What our own ping carried, as its answer brought it back.
     pub pong: Option<u64>,
+    /// Streams that we reset, when written, because the peer sent more than their window.
+    pub overruns: u32,
+    /// Resets that we wrote to frames on streams that are over.
+    pub strays: u32,
 }
 
 /// Watches what is read and hides what the library must not see.
@@ -216,13 +223,15 @@ pub struct Writer {
     head: [u8; HEAD],
     have: u8,
     in_block: bool,
+    /// The last four bytes of a payload that matters: the error code of RST_STREAM.
+    code: [u8; 4],
 }
 
 impl Writer {
     /// A writer at the start of a connection.
     pub fn new(side: Side) -> Self {
         let skip = if side == Side::Client { PREFACE.len() as u32 } else { 0 };
-        Self { skip, head: [0; HEAD], have: 0, in_block: false }
+        Self { skip, head: [0; HEAD], have: 0, in_block: false, code: [0; 4] }
     }
 
     /// Whether the last byte written ended a frame, and no header block is open (RFC 9113 §4.3).
@@ -237,6 +246,9 @@ impl Writer {
             if self.skip > 0 {
                 let n = (self.skip as usize).min(bytes.len());
                 self.skip -= n as u32;
+                if self.head[3] == RST_STREAM {
+                    self.reset(&bytes[..n], &mut tally);
+                }
                 bytes = &bytes[n..];
                 continue;
             }
@@ -260,6 +272,21 @@ impl Writer {
             }
         }
         tally
+    }
+
+    /// Why we reset a stream tells what the peer did to it.
+    fn reset(&mut self, bytes: &[u8], tally: &mut Tally) {
+        for byte in bytes {
+            self.code.rotate_left(1);
+            self.code[3] = *byte;
+        }
+        if self.skip == 0 {
+            match u32::from_be_bytes(self.code) {
+                FLOW_CONTROL_ERROR => tally.overruns += 1,
+                STREAM_CLOSED => tally.strays += 1,
+                _ => {}
+            }
+        }
     }
 }
 
@@ -346,6 +373,8 @@ mod tests {
             settings: a.settings + b.settings,
             goaway: a.goaway.or(b.goaway),
             pong: a.pong.or(b.pong),
+            overruns: a.overruns + b.overruns,
+            strays: a.strays + b.strays,
         }
     }
 
@@ -375,7 +404,16 @@ mod tests {
                 tally = sum(tally, seen);
             }
             goaway_text.extend_from_slice(reader.goaway_text());
-            let want = Tally { control: 4, resets: 1, data: 1, headers: 1, settings: 1, goaway: Some(0), pong: None };
+            let want = Tally {
+                control: 4,
+                resets: 1,
+                data: 1,
+                headers: 1,
+                settings: 1,
+                goaway: Some(0),
+                pong: None,
+                ..Tally::default()
+            };
             assert_eq!(tally, want, "cut at {cut}");
             assert_eq!(goaway_text, b"drain", "cut at {cut}");
             assert_eq!(bytes[at], HIDDEN);
@@ -462,5 +500,18 @@ mod tests {
         bucket.credit(40);
         assert!(bucket.take(1000, 40) && !bucket.take(1000, 1));
         assert!(bucket.take(1_000_000, 500) && !bucket.take(1_000_000, 1));
+    }
+
+    #[test]
+    fn the_reason_of_our_own_resets_is_read_however_it_is_cut() {
+        let reset = |code: u8| frame(RST_STREAM, 0, &[0, 0, 0, code]);
+        // CANCEL is ours to use, whatever the peer did.
+        let all = [PREFACE.to_vec(), reset(3), frame(DATA, 0, &[3; 7]), reset(8), reset(5), reset(5)].concat();
+        for cut in 0..all.len() {
+            let mut writer = Writer::new(Side::Client);
+            let tally = sum(writer.advance(&all[..cut]), writer.advance(&all[cut..]));
+            assert_eq!((tally.overruns, tally.strays, tally.data), (1, 2, 1), "cut at {cut}");
+            assert!(writer.at_boundary());
+        }
     }
 }

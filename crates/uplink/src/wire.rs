@@ -35,6 +35,8 @@ const SAW_GOAWAY: u8 = 1;
 const SAW_FLOOD: u8 = 2;
 const SAW_RESETS: u8 = 4;
 const IN_BLOCK: u8 = 8;
+const SAW_OVERRUN: u8 = 16;
+const SAW_STRAYS: u8 = 32;
 
 /// What a tunnel's byte stream shows to the outside, and what is asked of it.
 #[derive(Debug)]
@@ -124,6 +126,19 @@ impl Meter {
 
     pub(crate) fn reset_too_often(&self) -> bool {
         self.seen.load(Relaxed) & SAW_RESETS != 0
+    }
+
+    /// What the peer did to flow control or to streams that are over, if it did more than happens by chance. `h2` resets the stream alone
+    /// and goes on reading what is sent to it, without an end.
+    pub(crate) fn violation(&self) -> Option<&'static str> {
+        let seen = self.seen.load(Relaxed);
+        if seen & SAW_OVERRUN != 0 {
+            Some("flow-control protocol violated: more DATA than the window of its stream")
+        } else if seen & SAW_STRAYS != 0 {
+            Some("more frames than are allowed on streams that are over")
+        } else {
+            None
+        }
     }
 
     /// Whether a header block was open when the last frame was seen.
@@ -249,6 +264,12 @@ impl<IO> Wire<IO> {
         if tally.data > 0 || tally.headers > 0 {
             self.control.credit(tally.data.saturating_mul(4).saturating_add(tally.headers.saturating_mul(8)));
             self.resets.credit(tally.headers);
+        }
+        if tally.overruns > 0 {
+            self.meter.seen.fetch_or(SAW_OVERRUN, Relaxed);
+        }
+        if tally.strays > 0 && !self.resets.take(self.meter.now().as_millis() as u64, tally.strays) {
+            self.meter.seen.fetch_or(SAW_STRAYS, Relaxed);
         }
     }
 

@@ -145,7 +145,7 @@ fn broken_bound(shared: &Shared) -> Option<CloseReason> {
     } else if shared.meter.flooded() {
         Some(CloseReason::ControlFlood)
     } else {
-        None
+        shared.meter.violation().map(|what| CloseReason::Protocol(what.to_owned()))
     }
 }
 

@@ -263,6 +263,12 @@ impl<G: FnOnce() + Send> Watch<G> {
                 self.wire.flush_now(cx);
                 return Poll::Ready(Closed::Flood);
             }
+            if let Some(what) = self.meter.violation() {
+                self.meter.send_bye(3, what.to_owned());
+                let _ = connection.as_mut().poll(cx);
+                self.wire.flush_now(cx);
+                return Poll::Ready(Closed::Broken(what.to_owned()));
+            }
             if self.timer.as_mut().poll(cx).is_pending() {
                 self.wire.settle(cx, &mut self.waited);
                 return Poll::Pending;
