@@ -14,6 +14,7 @@ pub mod frames;
 pub mod liveness;
 pub mod machine;
 pub mod packed;
+mod read_ahead;
 mod rewound;
 pub mod upgrade;
 pub mod websocket;
@@ -21,6 +22,7 @@ mod wire;
 
 pub use address::{AddressError, Form, Host, RemoteAddress};
 pub use body::{Body, BoxError};
+pub use read_ahead::ReadAhead;
 pub use rewound::Rewound;
 pub use upgrade::AccessToken;
 

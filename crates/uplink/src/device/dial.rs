@@ -7,7 +7,7 @@ use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{DialError, Layer, Link, dial_over, name};
-use crate::{AccessToken, Host, RemoteAddress};
+use crate::{AccessToken, Host, ReadAhead, RemoteAddress};
 
 /// Deadlines of the phases of a dial.
 #[derive(Debug, Clone, Copy)]
@@ -90,7 +90,7 @@ pub async fn dial(dial: &Dial) -> Result<Link, DialError> {
     Box::pin(dial_over(tls, &dial.address, dial.token.as_ref(), dial.timeouts.upgrade)).await
 }
 
-async fn handshake(dial: &Dial, tcp: TcpStream) -> Result<TlsStream<TcpStream>, DialError> {
+async fn handshake(dial: &Dial, tcp: TcpStream) -> Result<TlsStream<ReadAhead<TcpStream>>, DialError> {
     let name = match dial.address.host() {
         Host::Name(name) => {
             ServerName::try_from(name.clone()).map_err(|error| DialError::Tls { text: error.to_string() })?
@@ -99,7 +99,7 @@ async fn handshake(dial: &Dial, tcp: TcpStream) -> Result<TlsStream<TcpStream>, 
     };
     let mut config = (*dial.tls).clone();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    let connect = TlsConnector::from(Arc::new(config)).connect(name, tcp);
+    let connect = TlsConnector::from(Arc::new(config)).connect(name, ReadAhead::new(tcp));
     let after = dial.timeouts.tls;
     timeout(after, connect)
         .await
