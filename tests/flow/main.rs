@@ -1,1 +1,5 @@
-//! Flow tests.
+//! Flow tests: cloud, device and their peers in one process, over loopback.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+mod cloud;
+mod device;

@@ -1,0 +1,162 @@
+//! What the API refuses, each with a status and a text that a person understands, in problem+json (RFC 9457).
+
+use http::{Method, StatusCode};
+use oriel_soap::access::Level;
+use oriel_trust::Identity;
+use serde_json::{Value, json};
+
+use super::House;
+use super::api::{DEVICES, TOKENS, call, create, sent};
+use super::client::request;
+
+/// Every route that is for administrators.
+const ROUTES: [(Method, &str); 12] = [
+    (Method::GET, "/api/v1/devices"),
+    (Method::POST, "/api/v1/devices"),
+    (Method::POST, "/api/v1/devices/import"),
+    (Method::POST, "/api/v1/devices/remove"),
+    (Method::GET, "/api/v1/devices/x"),
+    (Method::DELETE, "/api/v1/devices/x"),
+    (Method::POST, "/api/v1/devices/x/revoke"),
+    (Method::POST, "/api/v1/devices/x/keys"),
+    (Method::POST, "/api/v1/devices/x/tokens"),
+    (Method::GET, "/api/v1/tokens"),
+    (Method::POST, "/api/v1/tokens"),
+    (Method::DELETE, "/api/v1/tokens/x"),
+];
+
+#[tokio::test]
+async fn every_route_is_for_administrators_of_the_whole_cloud() {
+    let house = House::open().await;
+    let device = house.cloud.records().add_device("one", Vec::new()).unwrap().id;
+    let limited = house.token_for(Level::Administrator, Some(&[&device]));
+    let (operator, user) = (house.token(Level::Operator), house.token(Level::User));
+    for (method, path) in ROUTES {
+        let anybody = house.ask(request(method.clone(), path, "nobody's")).await;
+        assert_eq!(anybody.status, StatusCode::UNAUTHORIZED, "{method} {path}");
+        assert!(anybody.problem().contains("Authorization: Bearer"));
+        for token in [&limited, &operator, &user] {
+            // The body is not even looked at.
+            let answer = house.ask(sent(method.clone(), path, token, &json!("nonsense"))).await;
+            assert_eq!(answer.status, StatusCode::FORBIDDEN, "{method} {path}");
+            assert!(answer.problem().contains("administrator"), "{answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_not_found() {
+    let house = House::open().await;
+    for (method, path) in ROUTES.into_iter().filter(|(_, path)| path.contains("/x")) {
+        let body = if path.ends_with("keys") {
+            json!({ "fingerprint": Identity::self_signed("k", &[]).unwrap().fingerprint().to_string() })
+        } else {
+            Value::Null
+        };
+        let answer = call(&house, method.clone(), path, &body).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{method} {path}: {answer:?}");
+        assert!(answer.problem().contains("no such"), "{method} {path}: {answer:?}");
+    }
+    for path in
+        ["/", "/index.html", "/api", "/api/v1", "/api/v2/devices", "/api/v1/devices/", "/onvif/device_service", "/dx/"]
+    {
+        let answer = call(&house, Method::GET, path, &Value::Null).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
+        assert!(answer.problem().contains("/api/v1"), "{path}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_method_that_an_address_does_not_know_is_named() {
+    let house = House::open().await;
+    for (method, path) in [
+        (Method::PUT, DEVICES),
+        (Method::DELETE, TOKENS),
+        (Method::GET, "/api/v1/devices/x/revoke"),
+        (Method::POST, "/api/v1/health"),
+        (Method::PATCH, "/api/v1/devices/x"),
+        (Method::OPTIONS, DEVICES),
+    ] {
+        let answer = call(&house, method.clone(), path, &Value::Null).await;
+        assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
+        assert!(answer.problem().contains("method"), "{answer:?}");
+        assert!(answer.headers.contains_key("allow"), "{method} {path}: RFC 9110 §15.5.6");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_cannot_be_used_is_refused_with_the_reason() {
+    let house = House::open().await;
+    let device = create(&house, DEVICES, &json!({ "name": "there" })).await["id"].as_str().unwrap().to_owned();
+    let keys = format!("{DEVICES}/{device}/keys");
+    let some = Identity::self_signed("some", &[]).unwrap();
+    let (pem, fingerprint) = (some.to_pem().0, some.fingerprint().to_string());
+    for (path, body, status, word) in [
+        (DEVICES, json!({ "nane": "typo" }), 422, "unknown field `nane`"),
+        (DEVICES, json!({ "name": 7 }), 422, "name: invalid type"),
+        (DEVICES, json!([]), 422, "invalid"),
+        (DEVICES, json!({ "fingerprint": "AB:CD" }), 400, "fingerprint:"),
+        (DEVICES, json!({ "certificate": "no PEM" }), 400, "certificate:"),
+        (DEVICES, json!({ "certificate": pem, "fingerprint": fingerprint }), 400, "not both"),
+        ("/api/v1/devices/import", json!({ "devices": [{ "id": "my own" }] }), 422, "unknown field `id`"),
+        (
+            "/api/v1/devices/import",
+            json!({ "devices": [{ "fingerprint": fingerprint }, { "fingerprint": fingerprint }] }),
+            409,
+            "another device",
+        ),
+        ("/api/v1/devices/remove", json!({ "ids": [], "all": true }), 422, "unknown field `all`"),
+        (&keys, json!({}), 400, "give a certificate or a fingerprint"),
+        (&keys, json!({ "key": "x" }), 422, "unknown field `key`"),
+        (TOKENS, json!({}), 422, "missing field `level`"),
+        (TOKENS, json!({ "level": "Root" }), 400, "`Root` is none of User, Operator, Administrator"),
+        (TOKENS, json!({ "level": "Anonymous" }), 400, "Anonymous"),
+        (TOKENS, json!({ "level": "User", "devices": ["nobody"] }), 400, "no device `nobody`"),
+        (TOKENS, json!({ "level": "User", "token": "my own" }), 422, "unknown field `token`"),
+    ] {
+        let answer = call(&house, Method::POST, path, &body).await;
+        assert_eq!(answer.status.as_u16(), status, "{path} {body}: {answer:?}");
+        assert!(answer.problem().contains(word), "{path} {body}: {answer:?}");
+    }
+    assert_eq!(
+        (house.cloud.records().devices().len(), house.cloud.records().tokens().len()),
+        (1, 1),
+        "nothing was changed"
+    );
+}
+
+#[tokio::test]
+async fn what_is_no_json_or_too_much_of_it_is_refused() {
+    let house = House::open().await;
+    let post = |kind: &str, body: Vec<u8>| {
+        let mut asked = request(Method::POST, DEVICES, &house.administrator);
+        asked.headers_mut().insert("content-type", kind.parse().unwrap());
+        *asked.body_mut() = body;
+        asked
+    };
+    let cases = [
+        (post("text/plain", b"{}".to_vec()), 415, "Content-Type"),
+        (post("application/json", b"{".to_vec()), 400, "parse"),
+        (post("application/json", b"\xff".to_vec()), 400, "parse"),
+        (post("application/json", vec![b' '; 5 << 20]), 413, "length limit"),
+    ];
+    for (asked, status, word) in cases {
+        let answer = house.ask_h2(asked).await;
+        assert_eq!(answer.status.as_u16(), status, "{answer:?}");
+        assert!(answer.problem().to_lowercase().contains(&word.to_lowercase()), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_cannot_be_stored_is_no_change() {
+    let house = House::open().await;
+    // A folder in the place of the spare file makes every write fail.
+    let spare = house.folder.path().join("cloud/records.new");
+    std::fs::create_dir(&spare).unwrap();
+    let answer = call(&house, Method::POST, DEVICES, &json!({ "name": "lost" })).await;
+    assert_eq!(answer.status, StatusCode::INSUFFICIENT_STORAGE);
+    assert!(answer.problem().contains("nothing was changed") && !answer.text.contains("records.new"), "{answer:?}");
+    assert!(house.cloud.records().devices().is_empty());
+    std::fs::remove_dir(&spare).unwrap();
+    create(&house, DEVICES, &json!({ "name": "kept" })).await;
+}

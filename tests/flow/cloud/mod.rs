@@ -1,0 +1,164 @@
+//! The cloud, over real loopback: clients on the one side, devices on the other, all in this process.
+
+mod abuse_by_cloud;
+mod abuse_by_device;
+mod api;
+mod api_refusals;
+mod bad_input;
+mod bounds_of_the_port;
+mod camera;
+mod client;
+mod eight_uplinks;
+mod hygiene;
+mod main_job;
+mod presence;
+mod raw;
+mod restart;
+mod revocation;
+mod rights;
+mod smuggling;
+mod stalled;
+mod streaming;
+mod tls;
+mod websocket;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use oriel_cloud::records::DeviceId;
+use oriel_cloud::{Cloud, Config};
+use oriel_soap::access::{Level, Levels};
+use oriel_trust::{Fingerprint, Identity, Policy, Validation, client_config};
+use rustls::ClientConfig;
+use tempfile::TempDir;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// A running cloud, the folder it lives in, and an administrator's token.
+struct House {
+    cloud: Cloud,
+    administrator: String,
+    door: Door,
+    folder: TempDir,
+}
+
+/// What it takes to knock at a cloud.
+#[derive(Clone)]
+struct Door {
+    address: SocketAddr,
+    ca: Policy,
+    /// Whether connections begin with a PROXY protocol header.
+    proxied: bool,
+}
+
+impl std::ops::Deref for House {
+    type Target = Door;
+
+    fn deref(&self) -> &Door {
+        &self.door
+    }
+}
+
+impl House {
+    async fn open() -> Self {
+        Self::open_with(|_| {}).await
+    }
+
+    async fn open_with(change: impl FnOnce(&mut Config)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = config(&folder);
+        change(&mut config);
+        let proxied = !config.proxy_protocol.is_empty();
+        let mut cloud = Cloud::start(config, None).await.unwrap();
+        let administrator = cloud.take_first_token().unwrap().expose().to_owned();
+        let ca = cloud.ca().map_or_else(|| Policy { anchors: Vec::new() }, policy_of);
+        let door = Door { address: cloud.address(), ca, proxied };
+        Self { cloud, administrator, door, folder }
+    }
+
+    /// A token of `level` that reaches every device.
+    fn token(&self, level: Level) -> String {
+        self.token_for(level, None)
+    }
+
+    fn token_for(&self, level: Level, devices: Option<&[&DeviceId]>) -> String {
+        let devices = devices.map(|devices| devices.iter().map(|id| Arc::clone(id)).collect());
+        let (_, secret) = self.cloud.records().add_token("test", Levels::from(level), devices).unwrap();
+        secret.expose().to_owned()
+    }
+
+    /// Registers the owner of a key.
+    fn register(&self, key: Fingerprint) -> DeviceId {
+        self.cloud.records().add_device("camera", vec![key]).unwrap().id
+    }
+
+    /// Returns when a device is connected. Its arrival is awaited.
+    async fn online(&self, id: &DeviceId) {
+        self.cloud.registry().find(id).await.expect("the device arrives within the registry's patience");
+    }
+
+    /// How many tunnels of a device stand.
+    fn tunnels(&self, id: &str) -> usize {
+        self.cloud.registry().presence(id).tunnels.iter().filter(|held| !held.tunnel.is_closed()).count()
+    }
+}
+
+impl Door {
+    /// TLS of somebody who believes this cloud, with or without a certificate of theirs.
+    fn tls(&self, identity: Option<&Identity>) -> ClientConfig {
+        client_config(&Validation::Policy(self.ca.clone()), identity).unwrap()
+    }
+
+    /// Where devices dial, in one of the two forms.
+    fn url(&self, scheme: &str) -> String {
+        format!("{scheme}://127.0.0.1:{}/up", self.address.port())
+    }
+
+    /// A connection before TLS, from `source` where a PROXY protocol header says it.
+    async fn tcp(&self, source: &str) -> TcpStream {
+        let mut tcp = TcpStream::connect(self.address).await.unwrap();
+        tcp.set_nodelay(true).unwrap();
+        if self.proxied {
+            let header = format!("PROXY TCP4 {source} 127.0.0.1 4000 443\r\n");
+            tcp.write_all(header.as_bytes()).await.unwrap();
+        }
+        tcp
+    }
+
+    /// TLS with `identity`'s certificate, as a device dials.
+    async fn tls_as(&self, identity: Option<&Identity>, source: &str) -> TlsStream<TcpStream> {
+        let mut config = self.tls(identity);
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let tcp = self.tcp(source).await;
+        TlsConnector::from(Arc::new(config)).connect("localhost".try_into().unwrap(), tcp).await.unwrap()
+    }
+}
+
+fn config(folder: &TempDir) -> Config {
+    Config::parse("listen = '127.0.0.1:0'\ndata = 'cloud'", folder.path()).unwrap()
+}
+
+fn policy_of(file: &std::path::Path) -> Policy {
+    Policy::from_pem(&std::fs::read(file).unwrap()).unwrap()
+}
+
+/// Waits for something that no event tells, and says what it waited for when it does not come.
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let patience = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
+    while !holds() {
+        assert!(tokio::time::Instant::now() < patience, "never came: {what}");
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+}
+
+/// The source of those for whom it does not matter.
+const HERE: &str = "192.0.2.1";
+
+/// What TCP, TLS and all time bounds would see after `span`: the clock is moved, and nobody slept.
+async fn after(span: std::time::Duration) {
+    tokio::time::pause();
+    tokio::time::advance(span).await;
+    tokio::time::resume();
+}

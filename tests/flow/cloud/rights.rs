@@ -1,0 +1,206 @@
+//! Who may ask what: the tables' access classes, decided at the gateway before a device sees anything (Core §5.9.4).
+
+use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use http::{HeaderMap, Method, Request, StatusCode};
+use oriel_cloud::records::DeviceId;
+use oriel_onvif::device_mgmt::{GetDeviceInformation, GetUsers};
+use oriel_onvif::ns;
+use oriel_soap::access::{Level, Levels, allowed};
+use oriel_uplink::body;
+
+use super::House;
+use super::camera::{Camera, LEVELS, Puppet, Seen};
+use super::client::{Answer, bare, device_service, message, request, soap, whole};
+
+#[tokio::test]
+async fn every_operation_of_the_tables_is_for_the_levels_of_its_access_class() {
+    let house = House::open().await;
+    let (puppet, seen) = house.witness().await;
+    let (mut client, path) = (house.h2().await, device_service(&puppet.id));
+    let mut refusals = 0;
+    for levels in [Level::Anonymous, Level::User, Level::Operator, Level::Administrator].map(Levels::from) {
+        let (_, secret) = house.cloud.records().add_token("of a level", levels, None).unwrap();
+        for row in oriel_onvif::tables().iter().flat_map(|table| table.rows) {
+            let asked = soap(&path, secret.expose(), bare(row.service.uri, row.name));
+            let answer = whole(client.send_request(house.absolute(asked).map(body::full)).await.unwrap()).await;
+            let saw = seen.take();
+            if allowed(levels, row.access) {
+                assert_eq!(answer.status, StatusCode::OK, "{levels} {row:?}: {answer:?}");
+                assert_eq!(saw.len(), 1, "{levels} {row:?}");
+                assert!(saw[0].body.contains(row.name));
+            } else {
+                refusals += 1;
+                assert_eq!(answer.status, StatusCode::FORBIDDEN, "{levels} {row:?}: {answer:?}");
+                assert!(answer.fault().is("NotAuthorized"), "{levels} {row:?}");
+                assert!(answer.fault().reason.contains(row.name), "{answer:?}");
+                assert!(saw.is_empty(), "{levels} {row:?} reached the device");
+            }
+        }
+    }
+    assert!(refusals > 100, "the tables hold more that is refused than {refusals}");
+}
+
+#[tokio::test]
+async fn what_is_in_no_table_is_for_administrators() {
+    let house = House::open().await;
+    let (puppet, seen) = house.witness().await;
+    let unknown =
+        [(ns::TDS.uri, "LaunchRockets"), ("http://www.onvif.org/ver10/media/wsdl", "GetProfiles"), ("", "GetUsers")];
+    for level in LEVELS {
+        let token = house.token(level);
+        for (namespace, name) in unknown {
+            let body = if namespace.is_empty() {
+                super::client::enveloped(&format!("<{name}/>"))
+            } else {
+                bare(namespace, name)
+            };
+            let answer = house.ask(soap(&device_service(&puppet.id), &token, body)).await;
+            if level == Level::Administrator {
+                assert_eq!(answer.status, StatusCode::OK, "{name}: {answer:?}");
+                assert_eq!(seen.take().len(), 1);
+            } else {
+                assert_eq!(answer.status, StatusCode::FORBIDDEN, "{level} {name}: {answer:?}");
+                assert!(answer.fault().is("NotAuthorized"));
+                assert!(seen.take().is_empty());
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_soap_is_for_administrators() {
+    let house = House::open().await;
+    let (puppet, seen) = house.witness().await;
+    let kinds = [
+        (Method::GET, None),
+        (Method::PUT, Some("application/soap+xml")),
+        (Method::POST, Some("application/json")),
+        (Method::DELETE, None),
+        (Method::OPTIONS, None),
+        (Method::POST, None),
+        (Method::HEAD, None),
+    ];
+    for level in LEVELS {
+        let token = house.token(level);
+        for (method, kind) in &kinds {
+            let mut asked = request(method.clone(), &format!("/d/{}/snapshot.jpg?n=1", puppet.id), &token);
+            if let Some(kind) = kind {
+                asked.headers_mut().insert("content-type", kind.parse().unwrap());
+            }
+            let answer = house.ask(asked).await;
+            let saw = seen.take();
+            if level == Level::Administrator {
+                assert_eq!(answer.status, StatusCode::OK, "{method} {kind:?}: {answer:?}");
+                assert_eq!(
+                    (&saw[0].method, saw[0].uri.path_and_query().unwrap().as_str()),
+                    (method, "/snapshot.jpg?n=1")
+                );
+            } else {
+                assert_eq!(answer.status, StatusCode::FORBIDDEN, "{level} {method} {kind:?}");
+                assert!(saw.is_empty(), "{level} {method} {kind:?}");
+            }
+        }
+    }
+}
+
+/// How a client asks a device, with a token.
+type Ask = fn(&DeviceId, &str) -> Request<Vec<u8>>;
+
+/// What an answer tells, the time of day aside.
+fn told(answer: Answer) -> (StatusCode, HeaderMap, String) {
+    let mut headers = answer.headers;
+    headers.remove("date");
+    (answer.status, headers, answer.text)
+}
+
+#[tokio::test]
+async fn unknown_foreign_and_revoked_devices_answer_alike() {
+    let house = House::open().await;
+    let (mine, seen) = house.witness().await;
+    let (foreign, foreign_seen) = house.witness().await;
+    let revoked = house.cloud.records().add_device("revoked", Vec::new()).unwrap().id;
+    house.cloud.records().set_revoked(&revoked, true).unwrap();
+    let unknown: DeviceId = "abcdefghijklmnop".into();
+    let token = house.token_for(Level::Administrator, Some(&[&mine.id, &revoked]));
+    let kinds: [Ask; 3] = [
+        |id, token| soap(&device_service(id), token, message(&GetDeviceInformation::default())),
+        |id, token| soap(&device_service(id), token, "no XML"),
+        |id, token| request(Method::GET, &format!("/d/{id}/picture"), token),
+    ];
+    for ask in kinds {
+        let first = told(house.ask(ask(&unknown, &token)).await);
+        assert_eq!(first.0, StatusCode::NOT_FOUND);
+        for id in [&foreign.id, &revoked] {
+            assert_eq!(told(house.ask(ask(id, &token)).await), first);
+        }
+    }
+    assert!(foreign_seen.take().is_empty() && seen.take().is_empty());
+    let answer = house.ask(soap(&device_service(&mine.id), &token, message(&GetUsers::default()))).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    for path in ["/d/", "/d//", "/d", "/d/../api"] {
+        let answer = house.ask(request(Method::GET, path, &house.administrator)).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
+    }
+}
+
+async fn refused(house: &House, puppet: &Puppet, seen: &Seen, authorization: &[&str]) {
+    let mut asked = soap(&device_service(&puppet.id), "", message(&GetDeviceInformation::default()));
+    asked.headers_mut().remove(AUTHORIZATION);
+    for value in authorization {
+        asked.headers_mut().append(AUTHORIZATION, value.parse().unwrap());
+    }
+    for answer in [house.ask(asked.clone()).await, house.ask_h2(asked.clone()).await] {
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{authorization:?}");
+        assert_eq!(answer.headers[WWW_AUTHENTICATE], "Bearer realm=\"oriel\"");
+        assert!(answer.fault().is("NotAuthorized") && answer.fault().reason.contains("token"), "{answer:?}");
+    }
+    *asked.uri_mut() = "/api/v1/devices".parse().unwrap();
+    *asked.method_mut() = Method::GET;
+    assert_eq!(house.ask(asked).await.status, StatusCode::UNAUTHORIZED, "{authorization:?}");
+    assert!(seen.take().is_empty());
+}
+
+#[tokio::test]
+async fn nobody_gets_in_without_one_valid_token() {
+    let house = House::open().await;
+    let (puppet, seen) = house.witness().await;
+    let good = format!("Bearer {}", house.administrator);
+    let (_, device_token) = house.cloud.records().add_device_token(&puppet.id).unwrap();
+    let ended = house.cloud.records().add_token("ended", Levels::ADMINISTRATOR, None).unwrap();
+    house.cloud.records().remove_token(&ended.0.id).unwrap();
+    refused(&house, &puppet, &seen, &[]).await;
+    refused(&house, &puppet, &seen, &["Bearer unknown"]).await;
+    refused(&house, &puppet, &seen, &["Bearer "]).await;
+    refused(&house, &puppet, &seen, &[&house.administrator]).await;
+    refused(&house, &puppet, &seen, &["Basic YWRtaW46YWRtaW4="]).await;
+    refused(&house, &puppet, &seen, &[&good, &good]).await;
+    refused(&house, &puppet, &seen, &[&good, "Basic YWRtaW46YWRtaW4="]).await;
+    refused(&house, &puppet, &seen, &[&format!("{good}, {good}")]).await;
+    refused(&house, &puppet, &seen, &[&format!("Bearer {}", device_token.expose())]).await;
+    refused(&house, &puppet, &seen, &[&format!("Bearer {}", ended.1.expose())]).await;
+    // A token in the address, or in a cookie, is none.
+    let path = format!("{}?access_token={}", device_service(&puppet.id), house.administrator);
+    let mut asked = soap(&path, "", message(&GetDeviceInformation::default()));
+    asked.headers_mut().remove(AUTHORIZATION);
+    asked.headers_mut().insert("cookie", format!("token={}", house.administrator).parse().unwrap());
+    assert_eq!(house.ask(asked).await.status, StatusCode::UNAUTHORIZED);
+    // The scheme's letters are free (RFC 9110 §11.1).
+    let mut asked = soap(&device_service(&puppet.id), "", message(&GetDeviceInformation::default()));
+    asked.headers_mut().insert(AUTHORIZATION, format!("bEARER {}", house.administrator).parse().unwrap());
+    assert_eq!(house.ask(asked).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn the_level_of_the_uplink_counts_behind_the_level_of_the_token() {
+    let house = House::open().await;
+    let camera = Camera::connected(&house, "https", "User").await;
+    // The cloud lets an administrator pass; the device gives this cloud no more than User.
+    let answer =
+        house.ask(soap(&device_service(&camera.id), &house.administrator, message(&GetUsers::default()))).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{answer:?}");
+    assert!(answer.fault().is("NotAuthorized"));
+    let answer = house
+        .ask(soap(&device_service(&camera.id), &house.administrator, message(&GetDeviceInformation::default())))
+        .await;
+    assert_eq!(answer.status, StatusCode::OK);
+}
