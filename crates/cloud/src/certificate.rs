@@ -1,33 +1,132 @@
-//! The cloud's certificate: the operator's files, or one from an authority of its own that it makes at first start.
+//! The cloud's certificate: the operator's files, or one from an authority of its own that it makes at first start. Either changes while it serves.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use oriel_trust::{Authority, ReloadingIdentity, TrustError};
+use oriel_trust::{Authority, Identity, ReloadingIdentity, TrustError};
+use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::file;
 
-/// The identity to serve, and the file of the own authority's certificate where there is one.
-pub(crate) fn identity(config: &Config) -> Result<(ReloadingIdentity, Option<PathBuf>), TrustError> {
-    if let Some((certificate, key)) = &config.tls {
-        return Ok((ReloadingIdentity::open(certificate.clone(), key.clone())?, None));
+/// How often the files, or the certificate's age, are looked at.
+const LOOK: Duration = Duration::from_secs(30);
+
+/// What the port serves with, and what keeps it fresh.
+pub(crate) struct Certificate {
+    served: Arc<ReloadingIdentity>,
+    own: Option<Own>,
+}
+
+/// The cloud's own authority.
+struct Own {
+    authority: Authority,
+    names: Vec<String>,
+    file: PathBuf,
+}
+
+impl Certificate {
+    /// Reads the configured files, or reads or makes the own authority.
+    ///
+    /// # Errors
+    /// When files cannot be read, used, or written.
+    pub(crate) fn open(config: &Config) -> Result<Self, TrustError> {
+        if let Some((chain, key)) = &config.tls {
+            let served = ReloadingIdentity::open(chain.clone(), key.clone())?;
+            return Ok(Self { served: Arc::new(served), own: None });
+        }
+        let folder = config.data.join("tls");
+        let (file, key) = (folder.join("ca.pem"), folder.join("ca.key"));
+        let authority = if file.exists() { Authority::load(&file, &key)? } else { make(&folder, &file, &key)? };
+        let served = Arc::new(ReloadingIdentity::fixed(&authority.issue_server(&config.names)?));
+        Ok(Self { served, own: Some(Own { authority, names: config.names.clone(), file }) })
     }
-    let folder = config.data.join("tls");
-    let (certificate, key) = (folder.join("ca.pem"), folder.join("ca.key"));
-    let authority = if certificate.exists() {
-        Authority::load(&certificate, &key)?
-    } else {
-        let authority = Authority::new("Oriel cloud CA")?;
-        let (certificate_pem, key_pem) = authority.to_pem();
-        std::fs::create_dir_all(&folder).map_err(|source| TrustError::File { path: folder.clone(), source })?;
-        // The key first: a certificate without its key would keep the next start from making both.
-        write(&key, &key_pem, 0o600)?;
-        write(&certificate, &certificate_pem, 0o644)?;
-        authority
-    };
-    Ok((ReloadingIdentity::fixed(&authority.issue_server(&config.names)?), Some(certificate)))
+
+    /// What the port serves with.
+    pub(crate) fn served(&self) -> &Arc<ReloadingIdentity> {
+        &self.served
+    }
+
+    /// The certificate of the own authority, PEM file.
+    pub(crate) fn ca(&self) -> Option<&Path> {
+        self.own.as_ref().map(|own| own.file.as_path())
+    }
+
+    /// Reads the files again; the own authority issues a new certificate when the old one has lived two thirds of its life. Returns whether anything changed.
+    ///
+    /// # Errors
+    /// When the files cannot be used; the old certificate stays.
+    pub(crate) fn refresh(&self, now: SystemTime) -> Result<bool, TrustError> {
+        let Some(own) = &self.own else { return self.served.reload() };
+        if now < self.served.renew_at()? {
+            return Ok(false);
+        }
+        self.served.replace(&own.authority.issue_server(&own.names)?);
+        Ok(true)
+    }
+
+    /// Refreshes now and then, until `stop`.
+    pub(crate) async fn keep_fresh(self: Arc<Self>, stop: CancellationToken) {
+        while stop.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_some() {
+            match self.refresh(SystemTime::now()) {
+                Ok(true) => tracing::info!("serving a new certificate"),
+                Ok(false) => {}
+                Err(error) => tracing::error!(%error, "there is no new certificate; the old one stays"),
+            }
+        }
+    }
+}
+
+/// Whether [`Certificate::open`] would find what it needs; makes nothing.
+pub(crate) fn verify(config: &Config) -> Result<(), TrustError> {
+    match &config.tls {
+        Some((chain, key)) => Identity::load(chain, key).map(drop),
+        None => Authority::new("trial")?.issue_server(&config.names).map(drop),
+    }
+}
+
+fn make(folder: &Path, file: &Path, key: &Path) -> Result<Authority, TrustError> {
+    let authority = Authority::new("Oriel cloud CA")?;
+    let (certificate_pem, key_pem) = authority.to_pem();
+    std::fs::create_dir_all(folder).map_err(|source| TrustError::File { path: folder.to_owned(), source })?;
+    // The key first: a certificate without its key would keep the next start from making both.
+    write(key, &key_pem, 0o600)?;
+    write(file, &certificate_pem, 0o644)?;
+    Ok(authority)
 }
 
 fn write(path: &Path, text: &str, mode: u32) -> Result<(), TrustError> {
     file::replace(path, text.as_bytes(), mode).map_err(|source| TrustError::File { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(folder: &Path, text: &str) -> Config {
+        Config::parse(text, folder).unwrap()
+    }
+
+    #[test]
+    fn the_own_certificate_is_renewed_in_time_and_the_authority_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path(), "data = 'd'");
+        let certificate = Certificate::open(&config).unwrap();
+        let anchor = std::fs::read(certificate.ca().unwrap()).unwrap();
+        assert!(!certificate.refresh(SystemTime::now()).unwrap());
+        assert!(certificate.refresh(certificate.served().renew_at().unwrap()).unwrap());
+        let again = Certificate::open(&config).unwrap();
+        assert_eq!(std::fs::read(again.ca().unwrap()).unwrap(), anchor);
+    }
+
+    #[test]
+    fn what_cannot_be_served_is_found_before_the_start() {
+        let folder = tempfile::tempdir().unwrap();
+        config(folder.path(), "").verify().unwrap();
+        config(folder.path(), "names = ['ö ö']").verify().unwrap_err();
+        let missing = config(folder.path(), "[tls]\ncertificate = 'none.pem'\nkey = 'none.key'");
+        assert!(missing.verify().unwrap_err().to_string().contains("none.pem"));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "a check makes nothing");
+    }
 }

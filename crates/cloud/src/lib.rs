@@ -16,11 +16,11 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::FutureExt as _;
 use http::{Request, Response};
-use oriel_trust::{ReloadingIdentity, TrustError};
+use oriel_trust::TrustError;
 use oriel_uplink::Body;
 use oriel_uplink::cloud::{Budget, CloseReason, Limits as TunnelLimits};
 use tokio::net::{TcpListener, TcpSocket};
@@ -47,14 +47,13 @@ pub use records::{Records, RecordsError, Secret};
 pub use registry::Registry;
 
 use alarms::Alarms;
+use certificate::Certificate;
 use facts::{Facts, MemoryFacts};
 use gateway::paths::GivenOut;
 use port::{Peer, Tls};
 
 /// How long a connection that was accepted just before a drain may take to send its first request.
 const LINGER: Duration = Duration::from_secs(1);
-/// How often the certificate files are looked at.
-const RELOAD: Duration = Duration::from_secs(30);
 /// Short-lived facts in memory.
 const FACTS: usize = 100_000;
 /// Ten thousand cameras that come back at once wait here for their turn; the system may allow less.
@@ -141,9 +140,8 @@ impl Api {
 pub struct Cloud {
     shared: Arc<Shared>,
     address: SocketAddr,
-    ca: Option<PathBuf>,
     first_token: Option<Secret>,
-    identity: Arc<ReloadingIdentity>,
+    certificate: Arc<Certificate>,
     _end: DropGuard,
 }
 
@@ -157,14 +155,13 @@ impl Cloud {
         std::fs::create_dir_all(&config.data).map_err(data)?;
         let listener = listen(config.listen, listener)?;
         let address = listener.local_addr().map_err(data)?;
-        let (identity, ca) = certificate::identity(&config)?;
-        let identity = Arc::new(identity);
+        let certificate = Arc::new(Certificate::open(&config)?);
         let path = config.data.join("records.json");
         let opened = tokio::task::spawn_blocking(move || Records::open(path)).await;
         let records = opened.map_err(|error| data(std::io::Error::other(error)))??;
         let tunnel_limits =
             TunnelLimits { budget: Budget::new(config.limits.memory as u64), ..TunnelLimits::default() };
-        let tls = Tls::new(&identity)?;
+        let tls = Tls::new(certificate.served())?;
         // Last of all that can fail: a token that is made is shown.
         let first_token = first_token(&records)?;
         let end = CancellationToken::new();
@@ -187,8 +184,8 @@ impl Cloud {
         });
         let api = Api(api::router(Arc::clone(&shared)));
         shared.spawn(&shared.tasks, port::run(listener, Arc::clone(&shared), api));
-        shared.spawn(&shared.uplinks, port::reload(Arc::clone(&identity), RELOAD, shared.draining.clone()));
-        Ok(Self { shared, address, ca, first_token, identity, _end: end.drop_guard() })
+        shared.spawn(&shared.uplinks, Arc::clone(&certificate).keep_fresh(shared.draining.clone()));
+        Ok(Self { shared, address, certificate, first_token, _end: end.drop_guard() })
     }
 
     /// Where it listens.
@@ -200,7 +197,7 @@ impl Cloud {
     /// The certificate of the cloud's own authority, PEM file; none when it serves given files.
     #[must_use]
     pub fn ca(&self) -> Option<&Path> {
-        self.ca.as_deref()
+        self.certificate.ca()
     }
 
     /// The administrator's token that the first start made. It is shown once.
@@ -225,7 +222,7 @@ impl Cloud {
     /// # Errors
     /// When they cannot be used; the old certificate stays.
     pub fn reload(&self) -> Result<bool, TrustError> {
-        self.identity.reload()
+        self.certificate.refresh(SystemTime::now())
     }
 
     /// Ends in good order, within [`Config::drain`]: no new connections, GOAWAY to every tunnel, requests in flight finish.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use http::StatusCode;
-use oriel_trust::{Fingerprint, Policy};
+use oriel_trust::{Fingerprint, certificates};
 use oriel_uplink::Form;
 use oriel_uplink::cloud::CloseReason;
 use serde::{Deserialize, Serialize};
@@ -113,8 +113,8 @@ fn fingerprint(certificate: Option<&str>, fingerprint: Option<&str>) -> Reply<Op
         (None, None) => Ok(None),
         (None, Some(text)) => text.parse().map(Some).map_err(|e| bad(format!("fingerprint: {e}"))),
         (Some(pem), None) => {
-            let chain = Policy::from_pem(pem.as_bytes()).map_err(|e| bad(format!("certificate: {e}")))?;
-            Fingerprint::of(&chain.anchors[0]).map(Some).map_err(|e| bad(format!("certificate: {e}")))
+            let chain = certificates(pem.as_bytes()).map_err(|e| bad(format!("certificate: {e}")))?;
+            Fingerprint::of(&chain[0]).map(Some).map_err(|e| bad(format!("certificate: {e}")))
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
+use oriel_trust::TrustError;
 
 mod raw;
 
@@ -78,6 +79,14 @@ impl Config {
         let failed = |source| ConfigError::File { path: file.to_owned(), source };
         let text = std::fs::read_to_string(file).map_err(failed)?;
         Self::parse(&text, file.parent().unwrap_or(Path::new("")))
+    }
+
+    /// Whether what the configuration points to can be used: certificate files, names. Makes nothing.
+    ///
+    /// # Errors
+    /// [`TrustError`] naming what cannot be used.
+    pub fn verify(&self) -> Result<(), TrustError> {
+        crate::certificate::verify(self)
     }
 
     /// Checks the text of a configuration file, whose paths are relative to `folder`.

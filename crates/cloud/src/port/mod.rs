@@ -21,7 +21,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
-use tokio_util::sync::CancellationToken;
 
 use crate::{Api, Shared};
 
@@ -138,15 +137,4 @@ async fn handshake(
     let h2 = hello.client_hello().alpn().is_some_and(|mut names| names.any(|name| name == b"h2"));
     let config = if h2 { &shared.tls.browser } else { &shared.tls.other };
     Ok((hello.into_stream(Arc::clone(config)).await?, source))
-}
-
-/// Looks for changed certificate files now and then.
-pub(crate) async fn reload(identity: Arc<ReloadingIdentity>, every: Duration, stop: CancellationToken) {
-    while stop.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
-        match identity.reload() {
-            Ok(true) => tracing::info!("serving a new certificate"),
-            Ok(false) => {}
-            Err(error) => tracing::error!(%error, "the certificate files cannot be used; the old certificate stays"),
-        }
-    }
 }
