@@ -2,44 +2,108 @@
 
 use std::process::ExitCode;
 
+use http::StatusCode;
 use oriel_client::{CallError, TransportError};
 
-/// A configuration that cannot be used.
-#[derive(Debug)]
-pub(crate) struct BadConfig(pub(crate) String);
+macro_rules! said {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub(crate) struct $name(pub(crate) String);
 
-impl std::fmt::Display for BadConfig {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl std::error::Error for $name {}
+    )*};
+}
+
+said! {
+    /// A configuration that cannot be used.
+    BadConfig;
+    /// Wrong usage that clap cannot see.
+    BadUsage;
+}
+
+impl BadUsage {
+    /// An error that says `text`.
+    pub(crate) fn error(text: impl Into<String>) -> anyhow::Error {
+        Self(text.into()).into()
     }
 }
 
-impl std::error::Error for BadConfig {}
+/// The first cause of this type.
+fn cause<E: std::error::Error + Send + Sync + 'static>(error: &anyhow::Error) -> Option<&E> {
+    error.chain().find_map(|cause| cause.downcast_ref::<E>())
+}
+
+/// Says that the device, or what is before it, is not there at the moment: our gateway's words for an offline and for a silent device.
+fn is_absent(status: StatusCode) -> bool {
+    matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
+}
 
 fn code(error: &anyhow::Error) -> u8 {
-    if error.chain().any(|cause| cause.is::<BadConfig>()) {
+    if cause::<BadConfig>(error).is_some() {
         return 6;
     }
-    let call = error.chain().find_map(|cause| cause.downcast_ref::<CallError>());
-    match call {
-        Some(error) if error.is_refusal() => 5,
-        Some(CallError::Transport(_)) => 4,
+    if cause::<BadUsage>(error).is_some() {
+        return 2;
+    }
+    match cause::<CallError>(error) {
+        Some(call) if call.is_refusal() => 5,
+        Some(CallError::Transport(transport)) => code_of(transport),
+        Some(CallError::Fault { status, .. } | CallError::Status { status, .. }) if is_absent(*status) => 4,
+        // No word of refusal, but none that could be understood either.
+        Some(CallError::Unreadable(_)) => 1,
         Some(_) => 3,
-        None if error.chain().any(|cause| cause.is::<TransportError>()) => 4,
-        None => 1,
+        None => cause::<TransportError>(error).map_or(1, code_of),
+    }
+}
+
+fn code_of(transport: &TransportError) -> u8 {
+    match transport {
+        TransportError::Address(_) => 2,
+        _ => 4,
     }
 }
 
 /// What to do next, where we know it.
 fn hint(error: &anyhow::Error) -> Option<&'static str> {
-    let call = error.chain().find_map(|cause| cause.downcast_ref::<CallError>())?;
+    let call = cause::<CallError>(error);
+    if call.is_some_and(CallError::is_refusal) {
+        return Some("check --user and --password for a device, --token for a cloud");
+    }
     Some(match call {
-        CallError::Transport(TransportError::Name { .. }) => "check the spelling, and the name server of this machine",
-        CallError::Transport(TransportError::Tcp { .. }) => "check address and port, and that the other side runs",
-        CallError::Transport(TransportError::Tls(_)) => {
-            "name the authority of the server's certificate with --ca, and check the clock"
+        Some(CallError::Fault { status, .. } | CallError::Status { status, .. }) => match *status {
+            StatusCode::NOT_FOUND => "check the address or the device's id, and that the token is of its cloud",
+            StatusCode::SERVICE_UNAVAILABLE => {
+                "`oriel uplink get`, asked on the device's LAN, says whether it dials this cloud and what stops it"
+            }
+            StatusCode::GATEWAY_TIMEOUT => "the device is connected and does not answer: try again, or look at its log",
+            _ => return None,
+        },
+        Some(CallError::Unreadable(_)) => "check that the address is that of an ONVIF device service",
+        Some(CallError::Transport(transport)) => return hint_of(transport),
+        _ => return cause::<TransportError>(error).and_then(hint_of),
+    })
+}
+
+fn hint_of(transport: &TransportError) -> Option<&'static str> {
+    Some(match transport {
+        TransportError::Name { .. } => "check the spelling, and the name server of this machine",
+        TransportError::Tcp { .. } => "check address and port, that the other side runs, and firewalls on the way",
+        TransportError::Tls(_) => {
+            "name the authority of the server's certificate with --ca, ask by a name that the certificate has, and check the clock"
         }
-        _ if call.is_refusal() => "check --user and --password for a device, --token for a cloud",
+        TransportError::Http(_) | TransportError::Closed => {
+            "check that the port speaks HTTP; a TLS port needs https://"
+        }
+        TransportError::Timeout(_) => {
+            "something is there and does not answer: check the port, and firewalls on the way"
+        }
         _ => return None,
     })
 }
@@ -60,8 +124,48 @@ pub(crate) fn report(error: &anyhow::Error, json: bool) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Wrong usage that clap cannot see.
-pub(crate) fn usage(text: &str) -> ExitCode {
-    crate::output::stderr(&format!("oriel: {text}"));
-    ExitCode::from(2)
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+    use oriel_soap::Fault;
+
+    use super::*;
+
+    fn status(code: u16) -> anyhow::Error {
+        let error = CallError::Status { status: StatusCode::from_u16(code).unwrap(), text: String::new() };
+        Err::<(), _>(error).context("/api/v1/devices").unwrap_err()
+    }
+
+    fn fault(code: u16, fault: Fault) -> anyhow::Error {
+        CallError::Fault { status: StatusCode::from_u16(code).unwrap(), fault }.into()
+    }
+
+    #[test]
+    fn each_failure_has_its_code_and_those_with_a_next_step_a_hint() {
+        let tcp = || TransportError::Tcp {
+            address: ([127, 0, 0, 1], 1).into(),
+            source: std::io::ErrorKind::ConnectionRefused.into(),
+        };
+        let table: [(&str, anyhow::Error, u8, bool); 15] = [
+            ("anything else", anyhow::anyhow!("broken"), 1, false),
+            ("unreadable", CallError::Unreadable("x".to_owned()).into(), 1, true),
+            ("usage", BadUsage::error("x"), 2, false),
+            ("address", TransportError::Address("x".to_owned()).into(), 2, false),
+            ("fault", fault(400, Fault::invalid_arg_val("x")), 3, false),
+            ("unknown device", fault(404, Fault::action("x")), 3, true),
+            ("API, conflict", status(409), 3, false),
+            ("offline", fault(503, Fault::action("x")), 4, true),
+            ("device silent", status(504), 4, true),
+            ("TCP, in a call", CallError::from(tcp()).into(), 4, true),
+            ("TCP, elsewhere", tcp().into(), 4, true),
+            ("API, no token", status(401), 5, true),
+            ("API, not an administrator's", status(403), 5, true),
+            ("fault of authorization", fault(400, Fault::not_authorized("x")), 5, true),
+            ("configuration", BadConfig("x".to_owned()).into(), 6, false),
+        ];
+        for (name, error, expected, hinted) in table {
+            assert_eq!(code(&error), expected, "{name}: {error:#}");
+            assert_eq!(hint(&error).is_some(), hinted, "{name}: {error:#}");
+        }
+    }
 }

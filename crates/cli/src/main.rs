@@ -52,9 +52,17 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        // What was asked for is not known yet, except for how to say it.
+        Err(error) if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") => {
+            let text = error.to_string();
+            return exit::report(&exit::BadUsage::error(text.trim_start_matches("error: ").trim_end()), true);
+        }
+        Err(error) => error.exit(),
+    };
     if let Err(error) = log::start(&arguments.log) {
-        return exit::usage(&format!("--log: {error}"));
+        return exit::report(&exit::BadUsage::error(format!("--log: {error}")), arguments.json);
     }
     match run(arguments.command, output::Output { json: arguments.json }) {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::Args;
 use oriel_onvif::{ns, tables};
 use oriel_soap::Row;
@@ -11,6 +11,7 @@ use oriel_soap::xml::{Any, Limits, Ns, Writer, XmlWrite};
 use roxmltree::Node;
 use serde_json::Value;
 
+use crate::exit::BadUsage;
 use crate::output::Output;
 use crate::target::Target;
 
@@ -59,11 +60,29 @@ fn find(text: &str) -> anyhow::Result<&'static Row> {
         tables().iter().flat_map(|table| table.rows).filter(|row| row.name == name && of_service(row)).collect();
     match found.as_slice() {
         [row] => Ok(row),
-        [] => bail!("no service of ours has an operation `{text}`; docs/ref/coverage.md lists them"),
+        [] => Err(BadUsage::error(unknown(text, name))),
         several => {
             let names: Vec<String> = several.iter().map(|row| format!("{}:{name}", row.service.prefix)).collect();
-            bail!("several services have it: say {}", names.join(" or "))
+            Err(BadUsage::error(format!("several services have it: say {}", names.join(" or "))))
         }
+    }
+}
+
+/// What to say of an operation that is in no table, with those that come near.
+fn unknown(text: &str, name: &str) -> String {
+    let wanted = name.to_lowercase();
+    let is_near = |row: &&Row| {
+        let known = row.name.to_lowercase();
+        known == wanted || (wanted.len() > 3 && (known.contains(&wanted) || wanted.contains(&known)))
+    };
+    let mut near: Vec<&str> =
+        tables().iter().flat_map(|table| table.rows).filter(is_near).map(|row| row.name).collect();
+    near.sort_unstable();
+    near.dedup();
+    near.truncate(5);
+    match near.as_slice() {
+        [] => format!("no service of ours has an operation `{text}`; docs/ref/coverage.md lists them"),
+        near => format!("no service of ours has an operation `{text}`; near it: {}", near.join(", ")),
     }
 }
 
@@ -73,9 +92,10 @@ fn from_file(path: &std::path::Path, row: &Row) -> anyhow::Result<Any> {
     } else {
         std::fs::read_to_string(path).with_context(|| path.display().to_string())?
     };
-    let any = Any::from_xml(&text, &Limits::REQUEST).context("--xml")?;
+    let any = Any::from_xml(&text, &Limits::REQUEST).map_err(|error| BadUsage(format!("--xml: {error}")))?;
     if any.name().local != row.name || any.name().namespace != row.service.uri {
-        bail!("--xml: the element is {}, not {} of {}", any.name(), row.name, row.service.uri);
+        let name = any.name();
+        return Err(BadUsage::error(format!("--xml: the element is {name}, not {} of {}", row.name, row.service.uri)));
     }
     Ok(any)
 }
@@ -92,8 +112,13 @@ impl Element {
     fn root(service: Ns, parameters: &[String]) -> anyhow::Result<Self> {
         let mut root = Self::default();
         for parameter in parameters {
-            let (path, value) =
-                parameter.split_once('=').with_context(|| format!("`{parameter}` is not NAME=VALUE"))?;
+            let bad = |why: &str| BadUsage::error(format!("`{parameter}` {why}"));
+            let (path, value) = parameter.split_once('=').ok_or_else(|| bad("is not NAME=VALUE"))?;
+            if !path.split('.').all(is_name) {
+                return Err(bad(
+                    "is not NAME=VALUE: a name is that of an element, such as tt:Username, or @ and that of an attribute",
+                ));
+            }
             root.put(service, path, value)?;
         }
         Ok(root)
@@ -133,9 +158,27 @@ impl Element {
     }
 }
 
+/// Whether it can stand before the `=`: an element's name, perhaps with a prefix, or an attribute's.
+fn is_name(step: &str) -> bool {
+    let is_plain = |name: &str| {
+        name.starts_with(|first: char| first.is_alphabetic() || first == '_')
+            && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'))
+    };
+    match step.strip_prefix('@') {
+        Some(attribute) => is_plain(attribute),
+        None => {
+            step.split_once(':').map_or_else(|| is_plain(step), |(prefix, name)| is_plain(prefix) && is_plain(name))
+        }
+    }
+}
+
 fn known(prefix: &str, service: Ns) -> anyhow::Result<Ns> {
     let all = tables().iter().map(|table| table.service).chain([ns::TT, service]);
-    all.into_iter().find(|ns| ns.prefix == prefix).with_context(|| format!("`{prefix}` is no prefix that we know"))
+    all.into_iter().find(|ns| ns.prefix == prefix).ok_or_else(|| {
+        BadUsage::error(format!(
+            "`{prefix}:` is no prefix that we know; docs/ref/cli.md says which there are, --xml takes any"
+        ))
+    })
 }
 
 impl XmlWrite for Element {
@@ -224,5 +267,18 @@ mod tests {
         assert_eq!(find("uplink:GetServiceCapabilities").unwrap().service, ns::TUP);
         assert_eq!(find("SetUplink").unwrap().service, ns::TUP);
         find("Nothing").unwrap_err();
+        let near = find("getdeviceinformation").unwrap_err().to_string();
+        assert!(near.ends_with("near it: GetDeviceInformation"), "{near}");
+    }
+
+    #[test]
+    fn a_parameter_that_is_none_is_refused_before_anything_is_sent() {
+        for bad in ["Name", "=x", "a b=x", "tt:=x", "a..b=x", "@=x", "1a=x", "zz:Name=x"] {
+            let refused = Element::root(ns::TDS, &[bad.to_owned()]).err().unwrap_or_else(|| panic!("{bad} was taken"));
+            assert!(refused.is::<BadUsage>(), "{bad}: {refused}");
+        }
+        for good in ["Name=", "a.tt:b=x=y", "@token=t", "a.@b=c"] {
+            Element::root(ns::TDS, &[good.to_owned()]).unwrap();
+        }
     }
 }

@@ -11,7 +11,8 @@ use crate::output::Output;
 
 /// Run the cloud half: uplinks, gateway and API on one TLS port.
 ///
-/// SIGTERM drains: no new connections, requests in flight finish, devices are told to dial again. SIGHUP reads the certificate files again.
+/// SIGTERM drains: no new connections, requests in flight finish, devices are told to dial again; a second one ends at once. SIGHUP reads the certificate
+/// files again.
 #[derive(Args)]
 pub(crate) struct Cloud {
     /// Configuration file; docs/ref/cloud.toml explains each key.
@@ -21,6 +22,8 @@ pub(crate) struct Cloud {
 
 impl Cloud {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<()> {
+        let mut signals = super::Signals::new()?;
+        super::raise_open_files();
         let config = match &self.config {
             Some(file) => oriel_cloud::Config::load(file),
             None => oriel_cloud::Config::parse("", Path::new("")),
@@ -31,11 +34,9 @@ impl Cloud {
         let mut hangup = signal(SignalKind::hangup())?;
         let mut cloud = oriel_cloud::Cloud::start(config, given).await?;
         announce(&mut cloud, output);
-        let end = super::asked_to_end();
-        tokio::pin!(end);
         loop {
             tokio::select! {
-                ended = end.as_mut() => break ended?,
+                () = signals.asked_to_end() => break,
                 _ = hangup.recv() => {
                     if let Err(error) = cloud.reload() {
                         tracing::error!(%error, "the certificate files cannot be used; the old certificate stays");
@@ -43,8 +44,7 @@ impl Cloud {
                 }
             }
         }
-        cloud.drain().await;
-        Ok(())
+        signals.unless_hurried(cloud.drain()).await
     }
 }
 

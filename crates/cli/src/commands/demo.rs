@@ -35,16 +35,23 @@ struct Visit {
 
 impl Demo {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<()> {
+        let mut signals = super::Signals::new()?;
+        super::raise_open_files();
         let temporary = tempfile::tempdir().context("a temporary folder")?;
         let data = temporary.path();
         let mut cloud = start_cloud(data).await?;
         let ca = cloud.ca().context("the demo's cloud has an authority of its own")?.to_owned();
         let device = start_device(data, &ca).await?;
         let visit = introduce(&mut cloud, &device, ca)?;
-        set_uplink(&visit).await?;
-        announce(&visit, output);
-        super::asked_to_end().await?;
-        tokio::join!(device.stop(), cloud.drain());
+        tokio::select! {
+            set = set_uplink(&visit) => {
+                set?;
+                announce(&visit, output);
+                signals.asked_to_end().await;
+            }
+            () = signals.asked_to_end() => {}
+        }
+        signals.unless_hurried(async { tokio::join!(device.stop(), cloud.drain()) }).await?;
         Ok(())
     }
 }

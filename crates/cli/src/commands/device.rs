@@ -7,7 +7,7 @@ use clap::Args;
 use crate::exit::BadConfig;
 use crate::output::Output;
 
-/// Run the device half: an ONVIF device that dials its uplinks. SIGTERM lets answers on their way arrive.
+/// Run the device half: an ONVIF device that dials its uplinks. SIGTERM lets answers on their way arrive; a second one ends at once.
 #[derive(Args)]
 pub(crate) struct Device {
     /// Configuration file; docs/ref/device.toml explains each key.
@@ -17,6 +17,7 @@ pub(crate) struct Device {
 
 impl Device {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<()> {
+        let mut signals = super::Signals::new()?;
         let config = match &self.config {
             Some(file) => oriel_device::Config::load(file),
             None => oriel_device::Config::parse("", Path::new("")),
@@ -24,9 +25,8 @@ impl Device {
         let config = config.map_err(|error| BadConfig(error.to_string()))?;
         let device = oriel_device::Device::start(config).await?;
         announce(&device, output);
-        super::asked_to_end().await?;
-        device.stop().await;
-        Ok(())
+        signals.asked_to_end().await;
+        signals.unless_hurried(device.stop()).await
     }
 }
 

@@ -12,8 +12,8 @@ pub(crate) mod device;
 pub(crate) mod swarm;
 pub(crate) mod uplink;
 
-use anyhow::Context as _;
-use tokio::signal::unix::{SignalKind, signal};
+use anyhow::{Context as _, bail};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How many threads a command is worth. A camera has few cores and less memory.
 #[derive(Clone, Copy)]
@@ -28,15 +28,53 @@ pub(crate) fn block_on<T>(threads: Threads, future: impl Future<Output = anyhow:
         Threads::One => tokio::runtime::Builder::new_current_thread(),
         Threads::All => tokio::runtime::Builder::new_multi_thread(),
     };
-    builder.enable_all().build().context("cannot start the runtime")?.block_on(future)
+    let runtime = builder.enable_all().build().context("cannot start the runtime")?;
+    let ended = runtime.block_on(future);
+    if ended.is_err() {
+        // Whoever is told of a failure does not wait for the rest; after a proper end there is none.
+        runtime.shutdown_background();
+    }
+    ended
 }
 
-/// Waits until the operator or the service manager wants us to end.
-pub(crate) async fn asked_to_end() -> anyhow::Result<()> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+/// SIGINT and SIGTERM, by which the operator or the service manager wants us to end. From its making on they no longer kill: it is made before anything
+/// says that we are ready, so that a signal right after is a proper end already.
+pub(crate) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        let install = |kind| signal(kind).context("cannot listen for signals");
+        Ok(Self { interrupt: install(SignalKind::interrupt())?, terminate: install(SignalKind::terminate())? })
     }
-    Ok(())
+
+    /// Waits until somebody wants us to end.
+    pub(crate) async fn asked_to_end(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+
+    /// Runs what is to be done before the end, which a further signal cuts short.
+    ///
+    /// # Errors
+    /// It was cut short.
+    pub(crate) async fn unless_hurried<T>(&mut self, last: impl Future<Output = T>) -> anyhow::Result<T> {
+        tokio::select! {
+            done = last => Ok(done),
+            () = self.asked_to_end() => bail!("asked a second time to end: what was still going on was cut off"),
+        }
+    }
+}
+
+/// Raises the limit of open files to what the system lets us have: each connection is one, and the usual 1,024 are few for a cloud.
+#[cfg(any(feature = "device", feature = "cloud"))]
+pub(crate) fn raise_open_files() {
+    match rlimit::increase_nofile_limit(rlimit::INFINITY) {
+        Ok(limit) => tracing::info!(limit, "open files, connections included"),
+        Err(error) => tracing::warn!(%error, "the limit of open files stays as it is"),
+    }
 }

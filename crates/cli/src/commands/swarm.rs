@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
+use oriel_client::CallError;
 use oriel_device::Device;
 use oriel_soap::Levels;
 use oriel_trust::{Identity, Validation, client_config};
@@ -14,8 +15,9 @@ use oriel_uplink::device::{Credentials, State, Uplink, UplinkConfig, seed};
 use serde_json::{Value, json};
 use url::Url;
 
+use super::Signals;
 use crate::output::Output;
-use crate::target::Trust;
+use crate::target::{Trust, cloud_address};
 
 /// Devices that are registered by one API call.
 const BATCH: usize = 1000;
@@ -28,7 +30,7 @@ pub(crate) struct Swarm {
     devices: u32,
     /// The cloud.
     #[arg(long, value_name = "URL", env = "ORIEL_CLOUD")]
-    cloud: Url,
+    cloud: String,
     /// An administrator's token of the cloud.
     #[arg(long, env = "ORIEL_TOKEN", hide_env_values = true)]
     token: String,
@@ -61,61 +63,84 @@ struct Member {
 
 impl Swarm {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<()> {
+        let mut signals = super::Signals::new()?;
+        super::raise_open_files();
+        let cloud = cloud_address(&self.cloud)?;
         let validation = self.trust.validation()?;
-        let api = Api::new(&self.cloud, &validation, &self.token)?;
-        let members = self.enlist(&api).await?;
+        let api = Api::new(&cloud, &validation, &self.token)?;
+        // Filled as the cloud answers, so that whatever ends us, what was registered by then is dismissed.
+        let mut members = Vec::new();
+        let lived = match self.enlist(&api, &mut members, &mut signals).await {
+            Ok(true) => self.live(&cloud, &members, &validation, output, &mut signals).await,
+            Ok(false) => Ok(()),
+            Err(error) => Err(error),
+        };
+        let dismissed = signals.unless_hurried(dismiss(&api, &members)).await.flatten();
+        if let (Err(_), Err(error)) = (&lived, &dismissed) {
+            tracing::error!(%error, "the devices could not be removed from the cloud");
+        }
+        lived.and(dismissed)
+    }
+
+    /// Dials with all, and stays until somebody wants us to end.
+    async fn live(
+        &self,
+        cloud: &Url,
+        members: &[Member],
+        validation: &Validation,
+        output: Output,
+        signals: &mut Signals,
+    ) -> anyhow::Result<()> {
         if let Some(path) = &self.ids {
             let lines: String = members.iter().map(|member| format!("{}\n", member.id)).collect();
             std::fs::write(path, lines).with_context(|| path.display().to_string())?;
         }
-        let ran = self.live(&members, &validation, output).await;
-        let dismissed = dismiss(&api, &members).await;
-        ran.and(dismissed)
-    }
-
-    async fn live(&self, members: &[Member], validation: &Validation, output: Output) -> anyhow::Result<()> {
         let folder = tempfile::tempdir().context("a temporary folder")?;
         let mut config = oriel_device::Config::new(folder.path());
         config.listen = vec![([127, 0, 0, 1], 0).into()];
         let device = Device::start(config).await?;
         let begin = Instant::now();
         let uplinks = tokio::select! {
-            uplinks = self.dial(members, validation, &device) => uplinks?,
-            ended = super::asked_to_end() => return ended,
+            uplinks = self.dial(cloud, members, validation, &device) => uplinks?,
+            () = signals.asked_to_end() => return Ok(()),
         };
         let seconds = begin.elapsed().as_secs_f64();
         output.print(
             &json!({ "connected": uplinks.len(), "seconds": seconds }),
             &format!("{} devices are connected after {seconds:.1} s; Ctrl-C ends them", uplinks.len()),
         );
-        super::asked_to_end().await?;
+        signals.asked_to_end().await;
         Ok(())
     }
 
-    /// Makes keys and registers them, a batch a call.
-    async fn enlist(&self, api: &Api) -> anyhow::Result<Vec<Member>> {
-        let mut members = Vec::new();
+    /// Makes keys and registers them, a batch a call. False if somebody wants us to end.
+    async fn enlist(&self, api: &Api, members: &mut Vec<Member>, signals: &mut Signals) -> anyhow::Result<bool> {
         let names: Vec<String> = (1..=self.devices).map(|n| format!("swarm {n}")).collect();
-        for batch in names.chunks(BATCH) {
-            let make = |name: &String| Identity::self_signed(name, &[]).map(|identity| (name.clone(), identity));
-            let made = batch.iter().map(make).collect::<Result<Vec<_>, _>>()?;
-            let list: Vec<Value> =
-                made.iter().map(|(name, id)| json!({ "name": name, "fingerprint": id.fingerprint() })).collect();
-            let answer = api.post("/api/v1/devices/import", &json!({ "devices": list })).await?;
-            let ids = answer["ids"].as_array().context("the cloud's answer has no ids")?;
-            if ids.len() != made.len() {
-                bail!("the cloud registered {} of {} devices", ids.len(), made.len());
+        for names in names.chunks(BATCH) {
+            let mut batch = std::pin::pin!(register(api, names, members));
+            let asked = tokio::select! {
+                registered = &mut batch => { registered?; false }
+                () = signals.asked_to_end() => true,
+            };
+            if asked {
+                // The cloud may have registered them already: their ids have to be known to dismiss them.
+                signals.unless_hurried(batch).await??;
+                return Ok(false);
             }
-            let ids = ids.iter().map(|id| id.as_str().unwrap_or_default().to_owned());
-            members.extend(ids.zip(made).map(|(id, (_, identity))| Member { id, identity }));
         }
-        Ok(members)
+        Ok(true)
     }
 
-    async fn dial(&self, members: &[Member], validation: &Validation, device: &Device) -> anyhow::Result<Vec<Uplink>> {
-        let mut address = self.cloud.clone();
-        if matches!(self.form, Form::Websocket) && address.set_scheme("wss").is_err() {
-            bail!("--cloud {address}: has to be an https address");
+    async fn dial(
+        &self,
+        cloud: &Url,
+        members: &[Member],
+        validation: &Validation,
+        device: &Device,
+    ) -> anyhow::Result<Vec<Uplink>> {
+        let mut address = cloud.clone();
+        if matches!(self.form, Form::Websocket) {
+            address.set_scheme("wss").expect("https and wss are alike to a URL");
         }
         let address: RemoteAddress = address.as_str().parse().context("--cloud")?;
         let mut uplinks = Vec::with_capacity(members.len());
@@ -126,7 +151,7 @@ impl Swarm {
             let tls = Arc::new(client_config(validation, Some(&member.identity))?);
             let credentials = Credentials { tls, token: None };
             let config = UplinkConfig::new(address.clone(), credentials, seed(member.id.as_bytes()));
-            uplinks.push(Uplink::start(config, device.uplink_service(self.cloud.as_str(), Levels::ADMINISTRATOR)));
+            uplinks.push(Uplink::start(config, device.uplink_service(cloud.as_str(), Levels::ADMINISTRATOR)));
         }
         let all = async {
             for uplink in &uplinks {
@@ -141,6 +166,22 @@ impl Swarm {
         }
         Ok(uplinks)
     }
+}
+
+/// Makes a key for each name, and registers them by one call.
+async fn register(api: &Api, names: &[String], members: &mut Vec<Member>) -> anyhow::Result<()> {
+    let make = |name: &String| Identity::self_signed(name, &[]).map(|identity| (name.clone(), identity));
+    let made = names.iter().map(make).collect::<Result<Vec<_>, _>>()?;
+    let list: Vec<Value> =
+        made.iter().map(|(name, id)| json!({ "name": name, "fingerprint": id.fingerprint() })).collect();
+    let answer = api.post("/api/v1/devices/import", &json!({ "devices": list })).await?;
+    let ids: Vec<&str> = answer["ids"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let wanted = made.len();
+    members.extend(ids.iter().zip(made).map(|(id, (_, identity))| Member { id: (*id).to_owned(), identity }));
+    if ids.len() != wanted {
+        bail!("the cloud registered {} of {wanted} devices", ids.len());
+    }
+    Ok(())
 }
 
 async fn dismiss(api: &Api, members: &[Member]) -> anyhow::Result<()> {
@@ -174,7 +215,10 @@ impl Api {
         let answer = self.transport.send(request).await?;
         let text = String::from_utf8_lossy(answer.body());
         if !answer.status().is_success() {
-            bail!("{path}: {} {text}", answer.status());
+            let problem = serde_json::from_str::<Value>(&text).ok();
+            let detail = problem.as_ref().and_then(|problem| problem["detail"].as_str()).unwrap_or(&text);
+            let refused = CallError::Status { status: answer.status(), text: detail.to_owned() };
+            return Err(refused).context(path.to_owned());
         }
         serde_json::from_str(&text).with_context(|| format!("{path}: {text}"))
     }
