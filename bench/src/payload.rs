@@ -53,14 +53,9 @@ impl Handler {
         made.entry(size).or_insert_with(|| answer(size)).clone()
     }
 
-    /// Reads all of the request and answers with as many bytes as the query's `answer` says.
+    /// Reads all of the request and answers with as many bytes as its path says.
     pub(crate) async fn answer(self, request: Request<Body>) -> Response<Body> {
-        let query = request.uri().query().unwrap_or_default();
-        let number = |name: &str| -> usize {
-            let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-            pairs.filter(|(key, _)| *key == name).find_map(|(_, value)| value.parse().ok()).unwrap_or(0)
-        };
-        let (answer, least) = (number("answer"), number("sent"));
+        let (answer, least) = sizes(request.uri().path());
         let mut incoming = request.into_body();
         let mut received = 0;
         while let Some(frame) = incoming.frame().await {
@@ -83,6 +78,17 @@ impl Handler {
     }
 }
 
+/// The path that asks for `answer` bytes, in return for at least `sent`. Without a query: a gateway may let users no further than to plain service paths.
+pub(crate) fn path(answer: u64, sent: usize) -> String {
+    format!("/onvif/bench/{answer}/{sent}")
+}
+
+fn sizes(path: &str) -> (usize, usize) {
+    let mut numbers = path.rsplit('/').map(|number| number.parse().unwrap_or(0));
+    let sent = numbers.next().unwrap_or(0);
+    (numbers.next().unwrap_or(0), sent)
+}
+
 fn status(status: StatusCode) -> Response<Body> {
     let mut response = Response::new(body::empty());
     *response.status_mut() = status;
@@ -100,6 +106,12 @@ fn pieces(size: usize) -> Body {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_in_the_path() {
+        assert_eq!(sizes(&path(1024, 900)), (1024, 900));
+        assert_eq!(sizes("/d/x/onvif/device_service"), (0, 0));
+    }
 
     #[test]
     fn a_user_may_send_the_request_and_sizes_are_exact() {

@@ -25,14 +25,12 @@ use tokio_rustls::TlsConnector;
 use super::{Talk, say};
 use crate::fixture::validation;
 use crate::load::{Kind, Outcome, Question, Target, Visit, Work};
-use crate::payload::{OCTETS, PIECE, SOAP, request};
+use crate::payload::{OCTETS, PIECE, SOAP, path, request};
 
 /// An answer that takes longer is a failure.
 const ANSWER: Duration = Duration::from_secs(20);
 /// Visits at once.
 const VISITS: usize = 64;
-/// The path of a device's first service.
-const PATH: &str = "/onvif/device_service";
 
 type Sent = UnsyncBoxBody<Bytes, Infallible>;
 
@@ -83,8 +81,8 @@ async fn connect(target: Target, tls: &Arc<ClientConfig>) -> anyhow::Result<Way>
 }
 
 impl Way {
-    fn request(&self, prefix: &str, query: &str, kind: &'static str, body: Sent) -> anyhow::Result<Request<Sent>> {
-        let mut request = Request::post(format!("https://{}{prefix}{PATH}{query}", self.target.address))
+    fn request(&self, prefix: &str, path: &str, kind: &'static str, body: Sent) -> anyhow::Result<Request<Sent>> {
+        let mut request = Request::post(format!("https://{}{prefix}{path}", self.target.address))
             .header(header::CONTENT_TYPE, kind)
             .header(header::USER_AGENT, "oriel-bench");
         if let Some(token) = &self.target.token {
@@ -96,8 +94,8 @@ impl Way {
     /// One SOAP exchange, checked.
     async fn exchange(&self, prefix: &str, envelope: Bytes, answer: usize) -> anyhow::Result<()> {
         // What a gateway writes anew may be a little shorter.
-        let query = format!("?answer={answer}&sent={}", envelope.len() / 10 * 9);
-        let request = self.request(prefix, &query, SOAP, Full::new(envelope).boxed_unsync())?;
+        let path = path(answer as u64, envelope.len() / 10 * 9);
+        let request = self.request(prefix, &path, SOAP, Full::new(envelope).boxed_unsync())?;
         let exchange = async {
             let response = self.sender.clone().send_request(request).await?;
             let status = response.status();
@@ -178,9 +176,8 @@ async fn soap(way: &Way, work: &Work, begin: Instant, end: Instant) -> Part {
 /// An answer that never ends within the measurement.
 async fn down(way: &Way, begin: Instant, end: Instant) -> Part {
     let mut part = Part::default();
-    let query = format!("?answer={}", 1u64 << 36);
     let flow = async {
-        let request = way.request(&way.target.prefix, &query, OCTETS, Empty::new().boxed_unsync())?;
+        let request = way.request(&way.target.prefix, &path(1 << 36, 0), OCTETS, Empty::new().boxed_unsync())?;
         let response = way.sender.clone().send_request(request).await?;
         anyhow::ensure!(response.status() == http::StatusCode::OK, "status {}", response.status());
         let mut body = response.into_body();
@@ -209,7 +206,7 @@ async fn up(way: &Way, begin: Instant, end: Instant) -> Part {
     });
     let flow = async {
         let body = StreamBody::new(pieces).boxed_unsync();
-        let request = way.request(&way.target.prefix, "?answer=0", OCTETS, body)?;
+        let request = way.request(&way.target.prefix, &path(0, 0), OCTETS, body)?;
         let response = way.sender.clone().send_request(request).await?;
         bail!("answered before the request ended: status {}", response.status())
     };
