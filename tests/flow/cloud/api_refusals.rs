@@ -10,7 +10,7 @@ use super::api::{DEVICES, TOKENS, call, create, sent};
 use super::client::request;
 
 /// Every route that is for administrators.
-const ROUTES: [(Method, &str); 12] = [
+const ROUTES: [(Method, &str); 15] = [
     (Method::GET, "/api/v1/devices"),
     (Method::POST, "/api/v1/devices"),
     (Method::POST, "/api/v1/devices/import"),
@@ -18,7 +18,10 @@ const ROUTES: [(Method, &str); 12] = [
     (Method::GET, "/api/v1/devices/x"),
     (Method::DELETE, "/api/v1/devices/x"),
     (Method::POST, "/api/v1/devices/x/revoke"),
+    (Method::POST, "/api/v1/devices/x/restore"),
     (Method::POST, "/api/v1/devices/x/keys"),
+    (Method::DELETE, "/api/v1/devices/x/keys/y"),
+    (Method::DELETE, "/api/v1/devices/x/tokens/y"),
     (Method::POST, "/api/v1/devices/x/tokens"),
     (Method::GET, "/api/v1/tokens"),
     (Method::POST, "/api/v1/tokens"),

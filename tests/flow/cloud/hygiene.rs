@@ -12,7 +12,7 @@ use super::camera::{Seen, soap_ok};
 use super::client::{device_service, message, request, soap};
 
 /// Header fields that must not reach a device, with what a client might claim in them.
-const NEVER_IN: [(&str, &str); 16] = [
+const NEVER_IN: [(&str, &str); 20] = [
     ("cookie", "session=1"),
     ("forwarded", "for=192.0.2.1;host=evil.example"),
     ("x-forwarded-for", "192.0.2.1"),
@@ -25,6 +25,10 @@ const NEVER_IN: [(&str, &str); 16] = [
     ("client-cert", ":AAAA:"),
     ("client-cert-chain", ":AAAA:"),
     ("proxy-authorization", "Basic AAAA"),
+    ("via", "1.1 nobody"),
+    ("x-original-url", "/evil"),
+    ("x-rewrite-url", "/evil"),
+    ("x-http-method-override", "DELETE"),
     ("te", "trailers"),
     ("keep-alive", "timeout=5"),
     ("proxy-connection", "keep-alive"),
@@ -135,6 +139,17 @@ async fn what_a_camera_claims_never_reaches_the_client() {
             assert_eq!(answer.headers["x-camera"], "as it is");
         }
     }
+}
+
+#[tokio::test]
+async fn a_camera_that_asks_for_a_password_is_not_passed_on_as_our_word() {
+    let house = House::open().await;
+    let seen = Seen::default();
+    let service = seen.service(|_| Response::builder().status(401).body(body::full("who are you?")).unwrap());
+    let puppet = house.puppet("https", service).await;
+    let answer = house.ask(request(Method::GET, &format!("/d/{}/", puppet.id), &house.administrator)).await;
+    assert_eq!(answer.status, 502);
+    assert!(answer.problem().contains("credentials of its own"), "{answer:?}");
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ mod stalled;
 mod streaming;
 mod tls;
 mod websocket;
+mod withdrawal;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

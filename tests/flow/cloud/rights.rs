@@ -68,6 +68,25 @@ async fn what_is_in_no_table_is_for_administrators() {
 }
 
 #[tokio::test]
+async fn soap_to_anything_but_a_service_is_for_administrators() {
+    let house = House::open().await;
+    let (puppet, seen) = house.witness().await;
+    for path in ["/", "/firmware", "/onvifx/device_service", "/../onvif/device_service", "/cgi-bin/onvif/"] {
+        for level in LEVELS {
+            let asked = soap(
+                &format!("/d/{}{path}", puppet.id),
+                &house.token(level),
+                message(&GetDeviceInformation::default()),
+            );
+            let answer = house.ask(asked).await;
+            let expected = if level == Level::Administrator { StatusCode::OK } else { StatusCode::FORBIDDEN };
+            assert_eq!(answer.status, expected, "{level} {path}: {answer:?}");
+            assert_eq!(seen.take().len(), usize::from(level == Level::Administrator), "{level} {path}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_soap_is_for_administrators() {
     let house = House::open().await;
     let (puppet, seen) = house.witness().await;
