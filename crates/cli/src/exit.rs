@@ -74,7 +74,9 @@ fn code_of(transport: &TransportError) -> u8 {
 fn hint(error: &anyhow::Error) -> Option<&'static str> {
     let call = cause::<CallError>(error);
     if call.is_some_and(CallError::is_refusal) {
-        return Some("check --user and --password for a device, --token for a cloud");
+        return Some(
+            "wrong or missing credentials, or too few rights: --user and --password for a device on its LAN, --token for a cloud",
+        );
     }
     Some(match call {
         Some(CallError::Fault { status, .. } | CallError::Status { status, .. }) => match *status {
@@ -95,9 +97,10 @@ fn hint_of(transport: &TransportError) -> Option<&'static str> {
     Some(match transport {
         TransportError::Name { .. } => "check the spelling, and the name server of this machine",
         TransportError::Tcp { .. } => "check address and port, that the other side runs, and firewalls on the way",
-        TransportError::Tls(_) => {
+        TransportError::Untrusted(_) => {
             "name the authority of the server's certificate with --ca, ask by a name that the certificate has, and check the clock"
         }
+        TransportError::Tls(_) => "check that the port speaks TLS; one without needs http://",
         TransportError::Http(_) | TransportError::Closed => {
             "check that the port speaks HTTP; a TLS port needs https://"
         }
@@ -108,15 +111,26 @@ fn hint_of(transport: &TransportError) -> Option<&'static str> {
     })
 }
 
+/// The causes, from what was wanted to what went wrong. Many errors repeat the text of what is below them; it is said once.
+fn told(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text += &format!(": {cause}");
+        }
+    }
+    text
+}
+
 /// Prints the error and what to do next; returns the exit code.
 pub(crate) fn report(error: &anyhow::Error, json: bool) -> ExitCode {
     let code = code(error);
-    let hint = hint(error);
+    let (hint, told) = (hint(error), told(error));
     if json {
-        let text = serde_json::json!({ "error": format!("{error:#}"), "hint": hint, "exit": code });
+        let text = serde_json::json!({ "error": told, "hint": hint, "exit": code });
         crate::output::stderr(&text.to_string());
     } else {
-        crate::output::stderr(&format!("oriel: {error:#}"));
+        crate::output::stderr(&format!("oriel: {told}"));
         if let Some(hint) = hint {
             crate::output::stderr(&format!("oriel: {hint}"));
         }
@@ -141,12 +155,20 @@ mod tests {
     }
 
     #[test]
+    fn a_cause_is_told_once() {
+        let refused = std::io::Error::other("refused");
+        let error = TransportError::Tcp { address: ([127, 0, 0, 1], 1).into(), source: refused };
+        let error = Err::<(), _>(error).context("/api/v1/devices").unwrap_err();
+        assert_eq!(told(&error), "/api/v1/devices: TCP: 127.0.0.1:1 does not take connections: refused");
+    }
+
+    #[test]
     fn each_failure_has_its_code_and_those_with_a_next_step_a_hint() {
         let tcp = || TransportError::Tcp {
             address: ([127, 0, 0, 1], 1).into(),
             source: std::io::ErrorKind::ConnectionRefused.into(),
         };
-        let table: [(&str, anyhow::Error, u8, bool); 15] = [
+        let table: [(&str, anyhow::Error, u8, bool); 16] = [
             ("anything else", anyhow::anyhow!("broken"), 1, false),
             ("unreadable", CallError::Unreadable("x".to_owned()).into(), 1, true),
             ("usage", BadUsage::error("x"), 2, false),
@@ -158,6 +180,7 @@ mod tests {
             ("device silent", status(504), 4, true),
             ("TCP, in a call", CallError::from(tcp()).into(), 4, true),
             ("TCP, elsewhere", tcp().into(), 4, true),
+            ("not trusted", TransportError::Untrusted(std::io::Error::other("x")).into(), 4, true),
             ("API, no token", status(401), 5, true),
             ("API, not an administrator's", status(403), 5, true),
             ("fault of authorization", fault(400, Fault::not_authorized("x")), 5, true),

@@ -52,7 +52,10 @@ pub enum TransportError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The other side could not be trusted, or speaks no TLS.
+    /// The server's certificate is not one to believe.
+    #[error("TLS: the server is not believed: {0}")]
+    Untrusted(std::io::Error),
+    /// TLS failed otherwise; perhaps the other side speaks none.
     #[error("TLS: {0}")]
     Tls(std::io::Error),
     /// The answer is no HTTP, or broke off.
@@ -143,7 +146,7 @@ impl Direct {
         let Some(config) = &self.tls else { return start(tcp).await };
         let name =
             host.to_owned().try_into().map_err(|_| TransportError::Address(format!("{host} is no name for TLS")))?;
-        let tls = TlsConnector::from(Arc::clone(config)).connect(name, tcp).await.map_err(TransportError::Tls)?;
+        let tls = TlsConnector::from(Arc::clone(config)).connect(name, tcp).await.map_err(of_tls)?;
         start(tls).await
     }
 
@@ -162,6 +165,14 @@ impl Direct {
         let body = Limited::new(body, LONGEST).collect().await.map_err(TransportError::Body)?.to_bytes();
         *slot = Some(connection);
         Ok(Response::from_parts(parts, body))
+    }
+}
+
+fn of_tls(error: std::io::Error) -> TransportError {
+    let cause = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match cause {
+        Some(rustls::Error::InvalidCertificate(_)) => TransportError::Untrusted(error),
+        _ => TransportError::Tls(error),
     }
 }
 

@@ -90,7 +90,7 @@ fn from_file(path: &std::path::Path, row: &Row) -> anyhow::Result<Any> {
     let text = if path.as_os_str() == "-" {
         std::io::read_to_string(std::io::stdin()).context("standard input")?
     } else {
-        std::fs::read_to_string(path).with_context(|| path.display().to_string())?
+        std::fs::read_to_string(path).map_err(|error| BadUsage(format!("--xml {}: {error}", path.display())))?
     };
     let any = Any::from_xml(&text, &Limits::REQUEST).map_err(|error| BadUsage(format!("--xml: {error}")))?;
     if any.name().local != row.name || any.name().namespace != row.service.uri {
@@ -173,10 +173,12 @@ fn is_name(step: &str) -> bool {
 }
 
 fn known(prefix: &str, service: Ns) -> anyhow::Result<Ns> {
-    let all = tables().iter().map(|table| table.service).chain([ns::TT, service]);
-    all.into_iter().find(|ns| ns.prefix == prefix).ok_or_else(|| {
+    let all: Vec<Ns> = tables().iter().map(|table| table.service).chain([ns::TT]).collect();
+    all.iter().copied().chain([service]).find(|ns| ns.prefix == prefix).ok_or_else(|| {
+        let names: Vec<&str> = all.iter().map(|ns| ns.prefix).collect();
         BadUsage::error(format!(
-            "`{prefix}:` is no prefix that we know; docs/ref/cli.md says which there are, --xml takes any"
+            "`{prefix}:` is no prefix that we know: there are {}; --xml takes any",
+            names.join(", ")
         ))
     })
 }

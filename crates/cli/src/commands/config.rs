@@ -16,7 +16,7 @@ pub(crate) struct Config {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Read a file as `oriel cloud` or `oriel device` would, and say what is wrong with it.
+    /// Read a file and the certificates that it names as `oriel cloud` or `oriel device` would, and say what is wrong with them.
     Check {
         /// The half that the file is for.
         half: Half,
@@ -38,7 +38,10 @@ impl Config {
         let Action::Check { half, file } = self.action;
         let checked = match half {
             #[cfg(feature = "cloud")]
-            Half::Cloud => oriel_cloud::Config::load(&file).map(drop).map_err(|error| error.to_string()),
+            Half::Cloud => oriel_cloud::Config::load(&file)
+                .map_err(|error| error.to_string())
+                .and_then(|config| config.verify().map_err(|error| format!("{}: {error}", file.display()))),
+            // Reads the certificates and policies that the file names.
             #[cfg(feature = "device")]
             Half::Device => oriel_device::Config::load(&file).map(drop).map_err(|error| error.to_string()),
         };
