@@ -190,7 +190,7 @@ async fn rapid_resets_are_bounded() {
 #[tokio::test]
 async fn empty_frames_are_bounded() {
     let open = [frame(HEADERS, 4, 1, &get("/unread")), frame(DATA, 0, 1, &[])].concat();
-    abused(move |n| if n == 0 { open.clone() } else { frame(DATA, 0, 1, &[]) }, "").await;
+    abused(move |n| if n == 0 { open.clone() } else { frame(DATA, 0, 1, &[]) }, "control frames").await;
 }
 
 #[tokio::test]
