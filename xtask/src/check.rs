@@ -38,7 +38,8 @@ fn tests() -> anyhow::Result<()> {
         command("cargo", &["nextest", "run", "--workspace", "--no-fail-fast"])?;
         return command("cargo", &["test", "--workspace", "--doc", "--quiet"]);
     }
-    command("cargo", &["test", "--workspace", "--no-fail-fast", "--quiet"])
+    // Some flow tests measure the process; nextest gives each its own.
+    command("cargo", &["test", "--workspace", "--no-fail-fast", "--quiet", "--", "--test-threads=1"])
 }
 
 /// The camera's binary has no cloud in it.
