@@ -107,8 +107,8 @@ fn alarm_if_alternating(device: &DeviceId, source: IpAddr, shared: &Shared) {
     }
 }
 
+/// No new requests reach a tunnel that is leaving. It is not drained: that would ask the device to dial one more in its place.
 async fn evict(tunnel: Tunnel) {
-    tunnel.drain();
     let end = tokio::time::Instant::now() + EVICTION;
     while tunnel.open_streams() > 0 && tokio::time::Instant::now() < end {
         tokio::time::sleep(Duration::from_millis(100)).await;
