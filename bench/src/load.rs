@@ -1,4 +1,4 @@
-//! What the load generator is asked and what it answers; the role itself is in [`crate::roles::load`].
+//! What the load generator is asked and what it answers; the role itself is in `roles::load`.
 
 use std::path::Path;
 
