@@ -80,14 +80,23 @@ fn speed_tables(speed: &Speed, aims: &mut Aims) -> String {
     for (number, workload) in WORKLOADS.iter().enumerate() {
         let direct = speed.of(number, "direct");
         let proxy = PROXIES.iter().filter_map(|name| speed.of(number, name)).map(|f| f.cpu_us).min_by(f64::total_cmp);
-        let heads =
-            ["way", "CPU : direct", "CPU : best proxy", "CPU µs", "without load", "requests/s", "p50 µs", "p99 µs"];
+        let heads = [
+            "way",
+            "CPU : direct",
+            "CPU : best proxy",
+            "CPU µs",
+            "without load",
+            "first hop",
+            "requests/s",
+            "p50 µs",
+            "p99 µs",
+        ];
         let mut rows = vec![heads.map(str::to_owned).to_vec()];
         for name in NAMES {
             let Some(f) = speed.of(number, name) else { continue };
             let ratio = |base: Option<f64>| base.map_or_else(String::new, |base| format!("{:.2}", f.cpu_us / base));
             let mut row = vec![name.to_owned(), ratio(direct.map(|d| d.cpu_us)), ratio(proxy)];
-            row.extend([f.cpu_us, f.servers_us, f.per_second, f.p50_us, f.p99_us].map(figure));
+            row.extend([f.cpu_us, f.servers_us, f.first_us, f.per_second, f.p50_us, f.p99_us].map(figure));
             rows.push(row);
         }
         let _ = write!(text, "\n### {}\n\n{}", workload.name, table(&rows));
@@ -194,6 +203,7 @@ const NOTES: &str = "
 
 - CPU time is the primary figure: it does not depend on how busy the two cores were. It comes from the kernel's accounting of every process on the way,
   threads and children included, in steps of 10 ms for each process and round.
+- First hop is the process that the client talks to: our cloud, the proxy, the tunnel's public end, and in `direct` the handler itself.
 - Pinned: the load generator on core 0, everything else (proxies, tunnels, cloud, device, handler) on core 1. Distance, memory and the return of all
   devices use both cores. Systems are measured in turns; the figures are medians over the rounds.
 - The load generator is one for all: HTTP/2 over TLS 1.3 with one connection, written with hyper. It checks status and length of every answer.

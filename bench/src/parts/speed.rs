@@ -34,6 +34,8 @@ pub(crate) struct Figures {
     pub(crate) cpu_us: f64,
     /// Without the load generator.
     pub(crate) servers_us: f64,
+    /// The first process on the way alone: the proxy, our cloud, the tunnel's entrance.
+    pub(crate) first_us: f64,
     pub(crate) per_second: f64,
     pub(crate) p50_us: f64,
     pub(crate) p99_us: f64,
@@ -100,9 +102,10 @@ fn one(load: &mut Load, system: &System, workload: &Workload, seconds: f64) -> a
     let Outcome { requests, seconds, p50_us, p99_us, .. } = load.work(&work)?;
     let after = (load.0.cpu_us(), system.cpu_us());
     let requests = requests as f64;
-    let servers_us = (after.1 - before.1) / requests;
+    let each: Vec<f64> = after.1.iter().zip(&before.1).map(|(after, before)| (after - before) / requests).collect();
+    let (servers_us, first_us) = (each.iter().sum::<f64>(), each.first().copied().unwrap_or(0.0));
     let cpu_us = servers_us + (after.0 - before.0) / requests;
-    Ok(Figures { cpu_us, servers_us, per_second: requests / seconds, p50_us, p99_us })
+    Ok(Figures { cpu_us, servers_us, first_us, per_second: requests / seconds, p50_us, p99_us })
 }
 
 fn median(figures: &[Figures]) -> Figures {
@@ -114,6 +117,7 @@ fn median(figures: &[Figures]) -> Figures {
     Figures {
         cpu_us: of(|f| f.cpu_us),
         servers_us: of(|f| f.servers_us),
+        first_us: of(|f| f.first_us),
         per_second: of(|f| f.per_second),
         p50_us: of(|f| f.p50_us),
         p99_us: of(|f| f.p99_us),

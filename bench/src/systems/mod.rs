@@ -27,9 +27,9 @@ pub(crate) struct System {
 pub(crate) type Shared = std::rc::Rc<Child>;
 
 impl System {
-    /// CPU time of every process on the way, µs.
-    pub(crate) fn cpu_us(&self) -> f64 {
-        self.children.iter().map(|child| child.cpu_us()).sum()
+    /// CPU time of each process on the way, µs.
+    pub(crate) fn cpu_us(&self) -> Vec<f64> {
+        self.children.iter().map(|child| child.cpu_us()).collect()
     }
 }
 

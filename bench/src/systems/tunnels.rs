@@ -29,7 +29,7 @@ pub(super) fn start(name: &str, fixture: &Fixture, tools: &Path, ends: &Ends) ->
         return Ok((entrance.to_string(), children));
     }
     let (address, front) = start_haproxy(fixture, &format!("front-{name}"), &format!("server tunnel {entrance}"))?;
-    children.push(Rc::new(front));
+    children.insert(0, Rc::new(front));
     Ok((address.to_string(), children))
 }
 
@@ -98,6 +98,5 @@ fn ssh(fixture: &Fixture, end: &str, way: &str) -> anyhow::Result<(SocketAddr, V
     arguments.push(&to);
     let mut ssh = Child::program(Core::Servers, &client, &arguments, &log)?;
     listening(entrance, &mut ssh, &log)?;
-    // The client first: its end ends the session of the server.
-    Ok((entrance, vec![Rc::new(ssh), Rc::new(sshd)]))
+    Ok((entrance, vec![Rc::new(sshd), Rc::new(ssh)]))
 }
