@@ -36,7 +36,6 @@ pub struct Next {
 pub struct Backoff {
     base: Duration,
     rung: u32,
-    refused: u32,
     refreshed: bool,
     random: u64,
 }
@@ -49,7 +48,7 @@ pub fn seed(identity: &[u8]) -> u64 {
 impl Backoff {
     /// A ladder whose first rung, 2 to 4 s, is the device's own.
     pub fn new(seed: u64) -> Self {
-        let mut ladder = Self { base: Duration::ZERO, rung: 0, refused: 0, refreshed: false, random: seed };
+        let mut ladder = Self { base: Duration::ZERO, rung: 0, refreshed: false, random: seed };
         ladder.base = Duration::from_millis(2000 + ladder.next_random() % 2000);
         ladder
     }
@@ -61,7 +60,8 @@ impl Backoff {
             return Next { wait: Duration::ZERO, refresh: true };
         }
         let refresh = failure == Failure::TokenRefused;
-        let ladder = (self.base * 2u32.saturating_pow(self.rung.min(8))).min(CAP);
+        let uncapped = self.base * 2u32.saturating_pow(self.rung.min(8));
+        let ladder = uncapped.min(CAP);
         self.rung = self.rung.saturating_add(1);
         let wait = match failure {
             Failure::Transient | Failure::TokenRefused => self.jittered(ladder),
@@ -70,10 +70,8 @@ impl Backoff {
                 let asked = after.min(LONGEST);
                 (asked + self.part_of(asked / 10)).max(self.jittered(ladder))
             }
-            Failure::Forbidden => {
-                self.refused = self.refused.saturating_add(1);
-                self.jittered((CAP * 2u32.saturating_pow(self.refused.min(8) - 1)).min(LONGEST))
-            }
+            // The same rungs, and then further: whoever is registered a moment later need not wait, whoever is not wanted comes seldom.
+            Failure::Forbidden => self.jittered(uncapped.min(LONGEST)),
         };
         Next { wait: wait.min(LONGEST + LONGEST / 10), refresh }
     }
@@ -81,7 +79,6 @@ impl Backoff {
     /// A tunnel stood for `lived`: a stable one starts the ladder anew, a short one does not.
     pub fn stood(&mut self, lived: Duration) {
         self.refreshed = false;
-        self.refused = 0;
         if lived >= STABLE {
             self.rung = 0;
         }
@@ -171,9 +168,10 @@ mod tests {
     }
 
     #[test]
-    fn only_a_forbidden_device_waits_longer_than_the_cap() {
+    fn only_a_forbidden_device_waits_longer_than_the_cap_and_not_at_first() {
         let mut ladder = Backoff::new(3);
-        let got: Vec<_> = (0..6).map(|_| ladder.next(Failure::Forbidden).wait).collect();
-        assert!(got[0] <= CAP && got[1] > CAP && got[5] <= LONGEST && got[5] > LONGEST * 8 / 10, "{got:?}");
+        let got: Vec<_> = (0..9).map(|_| ladder.next(Failure::Forbidden).wait).collect();
+        assert!(got[0] < Duration::from_secs(4) && got.is_sorted_by(|a, b| a < b || *b > LONGEST * 8 / 10), "{got:?}");
+        assert!(got[5] > CAP && got[8] <= LONGEST && got[8] > LONGEST * 8 / 10, "{got:?}");
     }
 }
