@@ -67,6 +67,24 @@ pub struct Tally {
     pub strays: u32,
 }
 
+impl Tally {
+    /// Both together; of what can be told once the later one counts.
+    #[must_use]
+    pub fn and(self, later: Self) -> Self {
+        Self {
+            control: self.control + later.control,
+            resets: self.resets + later.resets,
+            data: self.data + later.data,
+            headers: self.headers + later.headers,
+            settings: self.settings + later.settings,
+            goaway: later.goaway.or(self.goaway),
+            pong: later.pong.or(self.pong),
+            overruns: self.overruns + later.overruns,
+            strays: self.strays + later.strays,
+        }
+    }
+}
+
 /// Watches what is read and hides what the library must not see.
 #[derive(Debug, Clone)]
 pub struct Reader {

@@ -8,20 +8,6 @@ fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
     out
 }
 
-fn sum(a: Tally, b: Tally) -> Tally {
-    Tally {
-        control: a.control + b.control,
-        resets: a.resets + b.resets,
-        data: a.data + b.data,
-        headers: a.headers + b.headers,
-        settings: a.settings + b.settings,
-        goaway: a.goaway.or(b.goaway),
-        pong: a.pong.or(b.pong),
-        overruns: a.overruns + b.overruns,
-        strays: a.strays + b.strays,
-    }
-}
-
 fn sample() -> Vec<u8> {
     let mut all = PREFACE.to_vec();
     all.extend(frame(SETTINGS, 0, &[0; 6]));
@@ -45,7 +31,7 @@ fn a_goaway_is_seen_and_hidden_wherever_the_bytes_are_cut() {
         let mut tally = Tally::default();
         for part in [a, b] {
             let seen = reader.pass(part);
-            tally = sum(tally, seen);
+            tally = Tally::and(tally, seen);
         }
         goaway_text.extend_from_slice(reader.goaway_text());
         let want = Tally {
@@ -153,7 +139,7 @@ fn the_reason_of_our_own_resets_is_read_however_it_is_cut() {
     let all = [PREFACE.to_vec(), reset(3), frame(DATA, 0, &[3; 7]), reset(8), reset(5), reset(5)].concat();
     for cut in 0..all.len() {
         let mut writer = Writer::new(Side::Client);
-        let tally = sum(writer.advance(&all[..cut]), writer.advance(&all[cut..]));
+        let tally = Tally::and(writer.advance(&all[..cut]), writer.advance(&all[cut..]));
         assert_eq!((tally.overruns, tally.strays, tally.data), (1, 2, 1), "cut at {cut}");
         assert!(writer.at_boundary());
     }
