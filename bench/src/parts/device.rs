@@ -37,6 +37,8 @@ pub(crate) fn measure(fixture: &Fixture, oriel: &Path) -> anyhow::Result<Memory>
     let ground = fixture.cloud("device-cloud", 0)?;
     let records = Records::open(fixture.path("device-cloud").join("records.json"))?;
     let id = records.add_device("device", vec![say("fingerprint")?.parse()?])?.id;
+    // One process has a cloud's records at a time.
+    drop(records);
     let mut cloud = start_cloud(Core::Any, &ground)?;
     let address = cloud.ready("address")?;
     let set = Command::new(oriel)
