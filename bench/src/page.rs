@@ -25,7 +25,7 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
 /// The page's text.
 pub(crate) fn write(findings: &Findings) -> String {
     let mut page = format!(
-        "# Uplink: speed and memory\n\nWritten by `cargo run --release -p oriel-bench -- uplink` in {:.0} s on {}.\n",
+        "# Uplink: speed and memory\n\nWritten by `cargo xtask bench uplink` in {:.0} s on {}.\n",
         findings.seconds,
         machine()
     );
