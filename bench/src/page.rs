@@ -201,7 +201,7 @@ fn device_line(device: &anyhow::Result<Memory>, aims: &mut Aims) -> String {
 const NOTES: &str = "
 ## How to read this
 
-- CPU time is the primary figure: it does not depend on how busy the two cores were. It comes from the kernel's accounting of every process on the way,
+- CPU time is the primary figure: other work on the two cores disturbs it least (by caches still, so compare within a run). It comes from the kernel's accounting of every process on the way,
   threads and children included, in steps of 10 ms for each process and round.
 - First hop is the process that the client talks to: our cloud, the proxy, the tunnel's public end, and in `direct` the handler itself.
 - Pinned: the load generator on core 0, everything else (proxies, tunnels, cloud, device, handler) on core 1. Distance, memory and the return of all
