@@ -16,7 +16,6 @@ pub mod machine;
 pub mod packed;
 mod read_ahead;
 mod rewound;
-mod spare;
 pub mod upgrade;
 pub mod websocket;
 mod wire;

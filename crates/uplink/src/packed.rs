@@ -9,9 +9,8 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
+use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
-use crate::spare;
 
 /// The payload of a full TLS record.
 const RECORD: usize = 16 * 1024;
@@ -23,16 +22,14 @@ const SLICES: usize = 16;
 pub struct Packed<IO> {
     io: IO,
     /// Less than a record. Given back whenever it is empty, since most connections are idle.
-    small: Vec<u8>,
-    /// How much of it is written already.
-    at: usize,
+    small: BytesMut,
     handed: u64,
 }
 
 impl<IO> Packed<IO> {
     /// Packs what is written to `io`.
     pub fn new(io: IO) -> Self {
-        Self { io, small: Vec::new(), at: 0, handed: 0 }
+        Self { io, small: BytesMut::new(), handed: 0 }
     }
 
     /// Bytes that `io` has taken: what was written, less what is held back.
@@ -43,23 +40,16 @@ impl<IO> Packed<IO> {
 
 impl<IO: AsyncWrite + Unpin> Packed<IO> {
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.at < self.small.len() {
-            let n = ready!(Pin::new(&mut self.io).poll_write(cx, &self.small[self.at..]))?;
+        while !self.small.is_empty() {
+            let n = ready!(Pin::new(&mut self.io).poll_write(cx, &self.small))?;
             if n == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.wrote(n);
+            self.small.advance(n);
+            self.handed += n as u64;
         }
+        self.small = BytesMut::new();
         Poll::Ready(Ok(()))
-    }
-
-    fn wrote(&mut self, n: usize) {
-        self.handed += n as u64;
-        self.at += n.min(self.small.len() - self.at);
-        if self.at == self.small.len() && self.at > 0 {
-            spare::give(std::mem::take(&mut self.small));
-            self.at = 0;
-        }
     }
 
     /// Takes from `bufs`: into the buffer while there is room for all, else through it.
@@ -67,25 +57,23 @@ impl<IO: AsyncWrite + Unpin> Packed<IO> {
         let total: usize = bufs.iter().map(|buf| buf.len()).sum();
         loop {
             if self.small.len() + total < RECORD {
-                if self.small.is_empty() {
-                    self.small = spare::take();
-                }
                 bufs.iter().for_each(|buf| self.small.extend_from_slice(buf));
                 return Poll::Ready(Ok(total));
             }
-            let before = self.small.len() - self.at;
+            let before = self.small.len();
             let n = if before == 0 {
                 ready!(Pin::new(&mut self.io).poll_write_vectored(cx, bufs))?
             } else {
                 let mut all = [IoSlice::new(&[]); SLICES];
-                all[0] = IoSlice::new(&self.small[self.at..]);
+                all[0] = IoSlice::new(&self.small);
                 let used = all[1..].iter_mut().zip(bufs).map(|(slot, buf)| *slot = IoSlice::new(buf)).count();
                 ready!(Pin::new(&mut self.io).poll_write_vectored(cx, &all[..=used]))?
             };
             if n == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.wrote(n);
+            self.handed += n as u64;
+            self.small.advance(n.min(before));
             if n > before {
                 return Poll::Ready(Ok(n - before));
             }

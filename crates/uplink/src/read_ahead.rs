@@ -3,25 +3,26 @@
 use std::{
     io::{self, IoSlice},
     pin::{Pin, pin},
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
+use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
-use crate::spare;
+/// Most bytes that are read at once: two full TLS records.
+const AHEAD: usize = 33 * 1024;
 
 /// A stream whose reads take what is there. What is held is given back when it was read, since most connections are idle.
 #[derive(Debug)]
 pub struct ReadAhead<IO> {
     io: IO,
-    ahead: Vec<u8>,
-    at: usize,
+    ahead: BytesMut,
 }
 
 impl<IO> ReadAhead<IO> {
     /// Reads ahead from `io`.
     pub fn new(io: IO) -> Self {
-        Self { io, ahead: Vec::new(), at: 0 }
+        Self { io, ahead: BytesMut::new() }
     }
 
     /// The stream beneath.
@@ -34,24 +35,18 @@ impl<IO: AsyncRead + Unpin> AsyncRead for ReadAhead<IO> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let stream = &mut *self;
         if stream.ahead.is_empty() {
-            if buf.remaining() >= spare::SIZE {
+            if buf.remaining() >= AHEAD {
                 return Pin::new(&mut stream.io).poll_read(cx, buf);
             }
-            let mut ahead = spare::take();
-            let read = pin!(stream.io.read_buf(&mut ahead)).poll(cx);
-            if ahead.is_empty() {
-                spare::give(ahead);
-                return read.map_ok(drop);
-            }
+            let mut ahead = BytesMut::with_capacity(AHEAD);
+            ready!(pin!(stream.io.read_buf(&mut ahead)).poll(cx))?;
             stream.ahead = ahead;
         }
-        let rest = &stream.ahead[stream.at..];
-        let n = rest.len().min(buf.remaining());
-        buf.put_slice(&rest[..n]);
-        stream.at += n;
-        if stream.at == stream.ahead.len() {
-            spare::give(std::mem::take(&mut stream.ahead));
-            stream.at = 0;
+        let n = stream.ahead.len().min(buf.remaining());
+        buf.put_slice(&stream.ahead[..n]);
+        stream.ahead.advance(n);
+        if stream.ahead.is_empty() {
+            stream.ahead = BytesMut::new();
         }
         Poll::Ready(Ok(()))
     }
@@ -90,7 +85,7 @@ mod tests {
     #[tokio::test]
     async fn bytes_come_once_and_in_order_and_nothing_is_held_at_the_end() {
         let sent: Vec<u8> = (0..100_000u32).map(|n| (n % 251) as u8).collect();
-        for size in [1, 100, 4096, spare::SIZE - 1, spare::SIZE, 2 * spare::SIZE] {
+        for size in [1, 100, 4096, AHEAD - 1, AHEAD, 2 * AHEAD] {
             let mut stream = ReadAhead::new(&sent[..]);
             let (mut got, mut buf) = (Vec::new(), vec![0; size]);
             loop {
