@@ -10,6 +10,7 @@ pub mod backoff;
 pub mod body;
 pub mod cloud;
 pub mod device;
+mod forward;
 pub mod frames;
 pub mod liveness;
 pub mod machine;
