@@ -83,6 +83,7 @@
 extern crate self as oriel_soap;
 
 pub mod access;
+pub mod addresses;
 pub mod auth;
 pub mod envelope;
 pub mod fault;

@@ -3,16 +3,9 @@
 //! Devices that heed `X-Forwarded-*` have named us already, and their replies pass untouched. In others' replies the http addresses in `XAddr`, `Uri` and
 //! `Address` are made to lead through this gateway. Found by our parser, replaced in place: nothing else of the reply changes.
 
-use std::ops::Range;
-
-use memchr::memmem;
-use oriel_soap::xml::{Limits, parse};
-use roxmltree::Node;
+use oriel_soap::addresses::{Kind, replace};
 
 use super::Call;
-
-const ONVIF: &str = "http://www.onvif.org/";
-const WS_ADDRESSING: &str = "http://www.w3.org/2005/08/addressing";
 
 /// What a reply says about addresses.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -25,68 +18,16 @@ pub(super) struct Addresses {
 
 /// Looks through a reply.
 pub(super) fn addresses(reply: &[u8], call: &Call) -> Addresses {
-    let mut found = Addresses::default();
-    if !["XAddr", "Uri", "Address"].iter().any(|name| memmem::find(reply, name.as_bytes()).is_some()) {
-        return found;
-    }
     let base = format!("https://{}/d/{}", call.authority, call.device);
-    let Ok(document) = parse(reply, &Limits::REPLY) else { return found };
-    let source = document.input_text();
-    let (mut out, mut done) = (String::new(), 0);
-    for element in document.descendants().filter(|node| node.is_element()) {
-        let Some(kind) = kind(element) else { continue };
-        let text: String = element.children().filter_map(|child| child.text()).collect();
-        let Some((path, ours)) = path(text.trim(), &base) else { continue };
+    let mut services = Vec::new();
+    let rewritten = replace(reply, |kind, address| {
+        let (path, ours) = path(address, &base)?;
         if kind == Kind::Service {
-            found.services.push(path.to_owned());
+            services.push(path.to_owned());
         }
-        if let (false, Some(range)) = (ours, content(element, source)) {
-            out.push_str(&source[done..range.start]);
-            out.push_str(&escape(&format!("{base}{path}")));
-            done = range.end;
-        }
-    }
-    if done > 0 {
-        out.push_str(&source[done..]);
-        found.rewritten = Some(out.into_bytes());
-    }
-    found
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// SOAP is asked there: a service (Core §8.1.2), a subscription (WS-Addressing).
-    Service,
-    /// Something is fetched there: a snapshot, a stream.
-    Resource,
-}
-
-fn kind(element: Node<'_, '_>) -> Option<Kind> {
-    let namespace = element.tag_name().namespace().unwrap_or_default();
-    match element.tag_name().name() {
-        "XAddr" if namespace.starts_with(ONVIF) => Some(Kind::Service),
-        "Address" if namespace == WS_ADDRESSING => Some(Kind::Service),
-        "Uri" if namespace.starts_with(ONVIF) => Some(Kind::Resource),
-        _ => None,
-    }
-}
-
-/// Where the text of an element without child elements stands, CDATA included.
-fn content(element: Node<'_, '_>, source: &str) -> Option<Range<usize>> {
-    if element.children().any(|child| child.is_element()) {
-        return None;
-    }
-    let (range, mut quote) = (element.range(), None);
-    let start = source[range.clone()].bytes().position(|byte| {
-        match (byte, quote) {
-            (b'\'' | b'"', None) => quote = Some(byte),
-            (_, Some(open)) if open == byte => quote = None,
-            _ => {}
-        }
-        byte == b'>' && quote.is_none()
-    })?;
-    let end = source[range.clone()].rfind("</")?;
-    (start < end).then(|| range.start + start + 1..range.start + end)
+        (!ours).then(|| format!("{base}{path}"))
+    });
+    Addresses { rewritten, services }
 }
 
 /// Path and query of an address over HTTP, and whether it leads through us already.
@@ -103,13 +44,11 @@ fn path<'a>(address: &'a str, base: &str) -> Option<(&'a str, bool)> {
     Some((rest.find('/').map_or("/", |at| &rest[at..]), false))
 }
 
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const WS_ADDRESSING: &str = "http://www.w3.org/2005/08/addressing";
 
     fn call() -> Call {
         Call {
