@@ -92,7 +92,7 @@ Every operation of the services that are served. *Typed*: its request and respon
 called and offered by name; the others are known to the router and the gateway (rights are decided for them too) and are
 answered with `ter:ActionNotSupported`. A section of `–` means: in the WSDL, no more in the text.
 
-Written by `cargo xtask spec --update` from the tables and `xtask/facts/operations.toml`.
+Written by `cargo xtask spec --write` from the tables and `xtask/facts/operations.toml`.
 ";
 
 fn chapter(service: &Service, table: &Table, page: &mut String) -> Result<()> {
@@ -121,7 +121,7 @@ fn write_or_check(path: &Path, page: &str, update: bool) -> Result<()> {
         return std::fs::write(path, page).with_context(|| path.display().to_string());
     }
     let found = std::fs::read_to_string(path).unwrap_or_default();
-    ensure!(found == page, "docs/ref/coverage.md is not what the tables say: run cargo xtask spec --update");
+    ensure!(found == page, "docs/ref/coverage.md is not what the tables say: run cargo xtask spec --write");
     Ok(())
 }
 

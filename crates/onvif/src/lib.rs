@@ -5,6 +5,7 @@
 
 pub mod device_mgmt;
 pub mod ns;
+pub mod security;
 pub mod uplink;
 
 use oriel_soap::operation::{Row, Table};
@@ -12,7 +13,7 @@ use oriel_soap::operation::{Row, Table};
 /// The tables of all services.
 #[must_use]
 pub fn tables() -> &'static [&'static Table] {
-    static TABLES: [&Table; 2] = [&device_mgmt::TABLE, &uplink::TABLE];
+    static TABLES: [&Table; 3] = [&device_mgmt::TABLE, &uplink::TABLE, &security::TABLE];
     &TABLES
 }
 

@@ -6,12 +6,16 @@ use oriel_onvif::device_mgmt::{
     self, CreateUsers, DeviceServiceCapabilities, GetCapabilitiesResponse, GetServicesResponse, OnvifVersion, Service,
     ServiceCapabilities, User, UserLevel, legacy_capabilities,
 };
+use oriel_onvif::security::{
+    self, AlgorithmIdentifier, CSRAttribute, CreatePKCS10CSR, DistinguishedName, DistinguishedNameMore,
+    GetCertificateResponse, X509v3Extension,
+};
 use oriel_onvif::uplink::{
     self, AuthorizationMode, Configuration, ConnectionStatus, GetUplinksResponse, Protocol, SetUplink,
 };
 use oriel_onvif::{lookup, ns};
 use oriel_soap::envelope::{self, Envelope, Headers};
-use oriel_soap::xml::{Any, Limits, List, Ns, Writer, XmlRead, XmlWrite, parse};
+use oriel_soap::xml::{Any, Base64, Limits, List, Ns, Writer, XmlRead, XmlWrite, parse};
 use oriel_soap::{AccessClass, With};
 
 fn read<T: XmlRead>(text: &str) -> T {
@@ -159,4 +163,60 @@ fn operations_are_found_by_namespace_and_name() {
     assert_eq!(lookup(ns::TDS.uri, "GetUplinks"), None);
     assert_eq!(lookup("", "GetServices"), None);
     assert_eq!(device_mgmt::TABLE.rows.len(), 103);
+}
+
+#[test]
+fn a_key_store_speaks_of_keys_certificates_and_policies() {
+    let request = CreatePKCS10CSR::with(|request| {
+        request.key_id = "K1".to_owned();
+        request.subject = DistinguishedName::with(|name| {
+            name.common_name = vec!["camera".to_owned()];
+            name.any_attribute =
+                Some(DistinguishedNameMore::with(|more| more.domain_component = vec!["example".to_owned()]));
+        });
+        request.signature_algorithm =
+            AlgorithmIdentifier::with(|algorithm| algorithm.algorithm = "1.2.840.10045.4.3.2".to_owned());
+        request.csr_attribute = vec![CSRAttribute::with(|attribute| {
+            attribute.x509v3_extension = Some(X509v3Extension::with(|extension| {
+                extension.extn_oid = "2.5.29.37".to_owned();
+                extension.extn_value = Base64(vec![0x30, 0]);
+            }));
+        })];
+    });
+    let text = written(ns::TAS, "CreatePKCS10CSR", &request);
+    assert!(text.contains("<tas:KeyID>K1</tas:KeyID><tas:CSRAttribute><tas:X509v3Extension><tas:extnOID>"), "{text}");
+    assert!(text.contains("<tas:extnValue>MAA=</tas:extnValue>"), "{text}");
+    assert!(text.contains("<tas:anyAttribute><tas:DomainComponent>example</"), "{text}");
+    assert_eq!(read::<CreatePKCS10CSR>(&text), request);
+
+    let capabilities = security::Capabilities::with(|all| {
+        all.keystore_capabilities.maximum_number_of_keys = Some(16);
+        all.keystore_capabilities.pkcs10 = Some(true);
+        all.keystore_capabilities.rsa_key_lengths = Some(List(vec![2048, 4096]));
+        all.keystore_capabilities.x509_versions = Some(List(vec![3]));
+        all.tls_server_capabilities.tls_client_auth_supported = Some(false);
+    });
+    let text = written(ns::TAS, "Capabilities", &capabilities);
+    let expected = r#"<tas:KeystoreCapabilities MaximumNumberOfKeys="16" RSAKeyLengths="2048 4096" PKCS10="true" X509Versions="3"/>"#;
+    assert!(text.contains(expected), "{text}");
+    assert!(text.contains(r#"<tas:TLSServerCapabilities TLSClientAuthSupported="false"/>"#), "{text}");
+    assert_eq!(read::<security::Capabilities>(&text), capabilities);
+}
+
+/// As another maker's camera answers: lines in the base64, an extension in the middle, no private key told.
+#[test]
+fn base64_may_have_lines_and_never_prints() {
+    let text = format!(
+        "<t:GetCertificateResponse xmlns:t=\"{}\"><t:Certificate><t:CertificateID> C1 </t:CertificateID><t:KeyID>K1</t:KeyID>\
+         <t:CertificateContent>\r\n MIIB\n AAEC\n</t:CertificateContent></t:Certificate></t:GetCertificateResponse>",
+        ns::TAS.uri
+    );
+    let certificate = read::<GetCertificateResponse>(&text).certificate;
+    assert_eq!(certificate.certificate_id, "C1");
+    assert_eq!(&*certificate.certificate_content, [0x30, 0x82, 0x01, 0x00, 0x01, 0x02]);
+    assert_eq!(certificate.has_private_key, None);
+    assert!(format!("{certificate:?}").contains("Base64(6 bytes)"));
+    let bad = text.replace("AAEC", "AA*C");
+    let document = parse(bad.as_bytes(), &Limits::REPLY).unwrap();
+    assert!(GetCertificateResponse::read(document.root_element()).unwrap_err().to_string().contains("base64"));
 }

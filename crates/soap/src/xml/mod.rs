@@ -12,7 +12,7 @@ pub use any::{Any, AnyAttribute};
 pub use error::{BadValue, XmlError, XmlErrorKind};
 pub use oriel_soap_derive::{XmlRead, XmlWrite};
 pub use parse::{Limits, parse};
-pub use types::{Duration, List, QName, Token};
+pub use types::{Base64, Duration, List, QName, Token};
 pub use write::{Prefixes, Writer};
 
 /// An element of a parsed document.

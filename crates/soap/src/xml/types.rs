@@ -1,6 +1,8 @@
 //! The simple types of XML Schema that ONVIF uses.
 
 use super::{BadValue, Element, FromText, Prefixes, ToText, Writer, XmlError, XmlRead, XmlWrite, read};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 use std::borrow::Cow;
 use std::fmt;
@@ -151,6 +153,44 @@ impl FromText for Token {
 impl ToText for Token {
     fn to_text(&self, _: &mut Prefixes) -> Cow<'_, str> {
         Cow::Borrowed(&self.0)
+    }
+}
+
+/// xs:base64Binary. Its `Debug` tells the length alone, since what is carried so may be a key.
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
+pub struct Base64(pub Vec<u8>);
+
+impl fmt::Debug for Base64 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Base64({} bytes)", self.0.len())
+    }
+}
+
+impl From<Vec<u8>> for Base64 {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+}
+
+impl std::ops::Deref for Base64 {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl FromText for Base64 {
+    /// White space is allowed anywhere in it, as in PEM's lines.
+    fn from_text(text: &str, _: Element<'_, '_>) -> Result<Self, BadValue> {
+        let digits: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+        STANDARD.decode(digits).map(Self).map_err(|_| BadValue::wanted("bytes in base64"))
+    }
+}
+
+impl ToText for Base64 {
+    fn to_text(&self, _: &mut Prefixes) -> Cow<'_, str> {
+        Cow::Owned(STANDARD.encode(&self.0))
     }
 }
 
@@ -305,7 +345,7 @@ macro_rules! elements_of_text {
     )*};
 }
 
-elements_of_text!(QName, Token, Duration, Timestamp, String, bool, i32, i64, u16, u32, u64, f32, f64);
+elements_of_text!(QName, Token, Base64, Duration, Timestamp, String, bool, i32, i64, u16, u32, u64, f32, f64);
 
 impl XmlWrite for str {
     fn write(&self, writer: &mut Writer) {
