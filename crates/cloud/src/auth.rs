@@ -1,18 +1,16 @@
 //! Who calls: a bearer token (RFC 6750 §2.1), in the header alone.
 
-use std::sync::Arc;
-
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
-use crate::records::{Records, Token};
+use crate::records::{Principal, Records, Role};
 use crate::refusal::Refusal;
 
 /// The caller's token.
 ///
 /// # Errors
 /// 401 when there is none, more than one, or it is not known.
-pub(crate) fn bearer(headers: &HeaderMap, records: &Records) -> Result<Arc<Token>, Refusal> {
+pub(crate) fn bearer(headers: &HeaderMap, records: &Records) -> Result<Principal, Refusal> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return Err(Refusal::unauthorized());
@@ -29,10 +27,10 @@ pub(crate) fn bearer(headers: &HeaderMap, records: &Records) -> Result<Arc<Token
 ///
 /// # Errors
 /// 401 as [`bearer`], 403 when its bearer is no administrator or it is meant for some devices only.
-pub(crate) fn administrator(headers: &HeaderMap, records: &Records) -> Result<Arc<Token>, Refusal> {
-    let token = bearer(headers, records)?;
-    if token.administers() {
-        return Ok(token);
+pub(crate) fn administrator(headers: &HeaderMap, records: &Records) -> Result<Principal, Refusal> {
+    let caller = bearer(headers, records)?;
+    if caller.role == Role::Administrator && caller.devices.is_none() {
+        return Ok(caller);
     }
     Err(Refusal::new(
         http::StatusCode::FORBIDDEN,

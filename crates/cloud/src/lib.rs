@@ -33,6 +33,7 @@ mod alarms;
 mod api;
 mod auth;
 mod certificate;
+mod clock;
 pub mod config;
 pub mod facts;
 mod file;
@@ -42,6 +43,7 @@ pub mod records;
 mod refusal;
 pub mod registry;
 
+pub use clock::Clock;
 pub use config::{Config, ConfigError};
 pub use records::{Records, RecordsError, Secret};
 pub use registry::Registry;
@@ -140,7 +142,7 @@ impl Api {
 pub struct Cloud {
     shared: Arc<Shared>,
     address: SocketAddr,
-    first_token: Option<Secret>,
+    setup_link: Option<Secret>,
     certificate: Arc<Certificate>,
     _end: DropGuard,
 }
@@ -156,14 +158,12 @@ impl Cloud {
         let listener = listen(config.listen, listener)?;
         let address = listener.local_addr().map_err(data)?;
         let certificate = Arc::new(Certificate::open(&config)?);
-        let path = config.data.join("records.json");
-        let opened = tokio::task::spawn_blocking(move || Records::open(path)).await;
-        let records = opened.map_err(|error| data(std::io::Error::other(error)))??;
+        let records = Records::open(&config.data, config.database.as_deref(), Clock::default()).await?;
         let tunnel_limits =
             TunnelLimits { budget: Budget::new(config.limits.memory as u64), ..TunnelLimits::default() };
         let tls = Tls::new(certificate.served())?;
-        // Last of all that can fail: a token that is made is shown.
-        let first_token = first_token(&records)?;
+        // Last of all that can fail: a link that is made is shown.
+        let setup_link = records.first_link().await?;
         let end = CancellationToken::new();
         let shared = Arc::new(Shared {
             registry: Registry::new(config.limits.tunnels_per_device, Instant::now()),
@@ -185,7 +185,7 @@ impl Cloud {
         let api = Api(api::router(Arc::clone(&shared)));
         shared.spawn(&shared.tasks, port::run(listener, Arc::clone(&shared), api));
         shared.spawn(&shared.uplinks, Arc::clone(&certificate).keep_fresh(shared.draining.clone()));
-        Ok(Self { shared, address, certificate, first_token, _end: end.drop_guard() })
+        Ok(Self { shared, address, certificate, setup_link, _end: end.drop_guard() })
     }
 
     /// Where it listens.
@@ -200,9 +200,9 @@ impl Cloud {
         self.certificate.ca()
     }
 
-    /// The administrator's token that the first start made. It is shown once.
-    pub fn take_first_token(&mut self) -> Option<Secret> {
-        self.first_token.take()
+    /// The secret of the one-time link that makes the first administrator, while there is none. It is shown once.
+    pub fn take_setup_link(&mut self) -> Option<Secret> {
+        self.setup_link.take()
     }
 
     /// The records.
@@ -260,14 +260,6 @@ fn listen(address: SocketAddr, given: Option<std::net::TcpListener>) -> Result<T
     socket.set_reuseaddr(true).map_err(failed)?;
     socket.bind(address).map_err(failed)?;
     socket.listen(BACKLOG).map_err(failed)
-}
-
-fn first_token(records: &Records) -> Result<Option<Secret>, RecordsError> {
-    if !records.tokens().is_empty() {
-        return Ok(None);
-    }
-    let levels = oriel_soap::access::Level::Administrator.into();
-    Ok(Some(records.add_token("first administrator", levels, None)?.1))
 }
 
 /// Answers one request of a client connection.

@@ -39,9 +39,21 @@ impl Authority {
     /// # Errors
     /// [`TrustError::File`], [`TrustError::Pem`] or [`TrustError::Issue`] when the files do not hold one.
     pub fn load(certificate: &Path, key: &Path) -> Result<Self, TrustError> {
-        let certificate = certificates(&read(certificate)?)?.remove(0);
-        let text = String::from_utf8(read(key)?).map_err(|_| TrustError::Pem("the key is not PEM text".to_owned()))?;
-        let issuer = Issuer::from_ca_cert_der(&certificate, KeyPair::from_pem(&text)?)?;
+        let key = String::from_utf8(read(key)?).map_err(|_| TrustError::Pem("the key is not PEM text".to_owned()))?;
+        Self::of(&read(certificate)?, &key)
+    }
+
+    /// The authority that [`Authority::to_pem`] wrote.
+    ///
+    /// # Errors
+    /// [`TrustError::Pem`] or [`TrustError::Issue`] when the texts do not hold one.
+    pub fn from_pem(certificate: &str, key: &str) -> Result<Self, TrustError> {
+        Self::of(certificate.as_bytes(), key)
+    }
+
+    fn of(certificate: &[u8], key: &str) -> Result<Self, TrustError> {
+        let certificate = certificates(certificate)?.remove(0);
+        let issuer = Issuer::from_ca_cert_der(&certificate, KeyPair::from_pem(key)?)?;
         Ok(Self { certificate, issuer })
     }
 

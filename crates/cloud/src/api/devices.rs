@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Administrator, Input, change};
 use crate::Shared;
-use crate::records::Device;
+use crate::records::{CredentialKind, Device, NewDevice, Origin, RecordsError};
 use crate::refusal::Refusal;
-use crate::registry::{Credential, Held};
+use crate::registry::Held;
 
 type Reply<T> = Result<T, Refusal>;
 
@@ -74,8 +74,8 @@ impl View {
         Self {
             id: device.id.to_string(),
             name: device.name.clone(),
-            fingerprints: device.fingerprints.clone(),
-            tokens: device.tokens.iter().map(|token| token.id.clone()).collect(),
+            fingerprints: device.fingerprints().collect(),
+            tokens: tokens(device),
             revoked: device.revoked,
             online: presence.tunnels.iter().any(|held| !held.tunnel.is_closed()),
             tunnels: presence.tunnels.iter().map(tunnel).collect(),
@@ -119,47 +119,53 @@ fn fingerprint(certificate: Option<&str>, fingerprint: Option<&str>) -> Reply<Op
     }
 }
 
-pub(super) async fn list(_: Administrator, State(shared): State<Arc<Shared>>) -> Json<Vec<View>> {
-    Json(shared.records.devices().iter().map(|device| View::of(device, &shared)).collect())
+/// Ids of a device's access tokens.
+fn tokens(device: &Device) -> Vec<String> {
+    let tokens = device.credentials.iter().filter(|held| matches!(held.kind, CredentialKind::Token(_)));
+    tokens.map(|held| held.id.to_string()).collect()
+}
+
+pub(super) async fn list(caller: Administrator, State(shared): State<Arc<Shared>>) -> Json<Vec<View>> {
+    let devices = shared.records.within(&caller.0.organisation).devices(None, usize::MAX, |_| true);
+    Json(devices.iter().map(|device| View::of(device, &shared)).collect())
 }
 
 pub(super) async fn add(
-    _: Administrator,
+    caller: Administrator,
     State(shared): State<Arc<Shared>>,
     Input(new): Input<New>,
 ) -> Reply<(StatusCode, Json<View>)> {
     let key = fingerprint(new.certificate.as_deref(), new.fingerprint.as_deref())?;
-    let device = change(&shared, move |shared| shared.records.add_device(&new.name, key.into_iter().collect())).await?;
+    let device = shared.records.within(&caller.0.organisation).add_device(&caller.actor(), &new.name, key).await?;
     tracing::info!(device = %device.id, name = device.name, "device registered");
     Ok((StatusCode::CREATED, Json(View::of(&device, &shared))))
 }
 
-fn existing(id: &str, shared: &Shared) -> Reply<Json<View>> {
-    let device = shared.records.device(id).ok_or_else(Refusal::unknown_device)?;
+fn existing(caller: &Administrator, id: &str, shared: &Shared) -> Reply<Json<View>> {
+    let device = shared.records.within(&caller.0.organisation).device(id).ok_or_else(Refusal::unknown_device)?;
     Ok(Json(View::of(&device, shared)))
 }
 
 pub(super) async fn show(
-    _: Administrator,
+    caller: Administrator,
     State(shared): State<Arc<Shared>>,
     Path(id): Path<String>,
 ) -> Reply<Json<View>> {
-    existing(&id, &shared)
+    existing(&caller, &id, &shared)
 }
 
 pub(super) async fn remove(
-    _: Administrator,
+    caller: Administrator,
     State(shared): State<Arc<Shared>>,
     Path(id): Path<String>,
 ) -> Reply<StatusCode> {
-    forget(&shared, [id].into()).await?;
+    forget(caller, shared, [id].into()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn forget(shared: &Arc<Shared>, ids: HashSet<String>) -> Reply<()> {
-    change(shared, move |shared| {
-        shared.records.remove_devices(&ids)?;
-        for id in &ids {
+async fn forget(caller: Administrator, shared: Arc<Shared>, ids: HashSet<String>) -> Reply<()> {
+    change(async move {
+        for id in &shared.records.within(&caller.0.organisation).remove_devices(&caller.actor(), &ids).await? {
             shared.registry.cut(id, |_| true, &CloseReason::Revoked);
             shared.registry.forget(id);
             shared.alarms.forget(id);
@@ -172,108 +178,113 @@ async fn forget(shared: &Arc<Shared>, ids: HashSet<String>) -> Reply<()> {
 
 /// Registers many at once, all or none. The ids come back in the order of the devices.
 pub(super) async fn import(
-    _: Administrator,
+    caller: Administrator,
     State(shared): State<Arc<Shared>>,
     Input(import): Input<Import>,
 ) -> Reply<(StatusCode, Json<serde_json::Value>)> {
     let read = |new: New| {
         let key = fingerprint(new.certificate.as_deref(), new.fingerprint.as_deref())?;
-        Ok((new.name, key.into_iter().collect()))
+        Ok(NewDevice { name: new.name, key })
     };
     let new = import.devices.into_iter().map(read).collect::<Reply<Vec<_>>>()?;
-    let added = change(&shared, move |shared| shared.records.add_devices(new)).await?;
+    let added = shared.records.within(&caller.0.organisation).add_devices(&caller.actor(), new).await?;
     let ids: Vec<&str> = added.iter().map(|device| &*device.id).collect();
     Ok((StatusCode::CREATED, Json(serde_json::json!({ "ids": ids }))))
 }
 
 /// Forgets many at once, all or none.
 pub(super) async fn remove_many(
-    _: Administrator,
+    caller: Administrator,
     State(shared): State<Arc<Shared>>,
     Input(gone): Input<Gone>,
 ) -> Reply<Json<serde_json::Value>> {
     let count = gone.ids.len();
-    forget(&shared, gone.ids).await?;
+    forget(caller, shared, gone.ids).await?;
     Ok(Json(serde_json::json!({ "removed": count })))
 }
 
 pub(super) async fn revoke(
-    _: Administrator,
+    caller: Administrator,
     State(shared): State<Arc<Shared>>,
     Path(id): Path<String>,
 ) -> Reply<Json<View>> {
-    set_revoked(&shared, &id, true).await?;
-    existing(&id, &shared)
+    set_revoked(caller, shared, id, true).await
 }
 
 pub(super) async fn restore(
-    _: Administrator,
+    caller: Administrator,
     State(shared): State<Arc<Shared>>,
     Path(id): Path<String>,
 ) -> Reply<Json<View>> {
-    set_revoked(&shared, &id, false).await?;
-    existing(&id, &shared)
+    set_revoked(caller, shared, id, false).await
 }
 
-async fn set_revoked(shared: &Arc<Shared>, id: &str, revoked: bool) -> Reply<()> {
-    let id = id.to_owned();
-    change(shared, move |shared| {
-        shared.records.set_revoked(&id, revoked)?;
+async fn set_revoked(caller: Administrator, shared: Arc<Shared>, id: String, revoked: bool) -> Reply<Json<View>> {
+    let cut = Arc::clone(&shared);
+    let (caller, id) = change(async move {
+        cut.records.within(&caller.0.organisation).set_revoked(&caller.actor(), &id, revoked).await?;
         if revoked {
-            shared.registry.cut(&id, |_| true, &CloseReason::Revoked);
+            cut.registry.cut(&id, |_| true, &CloseReason::Revoked);
         }
-        Ok(())
+        Ok((caller, id))
     })
-    .await
+    .await?;
+    existing(&caller, &id, &shared)
 }
 
 pub(super) async fn add_key(
-    _: Administrator,
+    caller: Administrator,
     State(shared): State<Arc<Shared>>,
     Path(id): Path<String>,
     Input(key): Input<Key>,
 ) -> Reply<Json<View>> {
     let key = fingerprint(key.certificate.as_deref(), key.fingerprint.as_deref())?
         .ok_or_else(|| Refusal::new(StatusCode::BAD_REQUEST, "give a certificate or a fingerprint"))?;
-    let changed = id.clone();
-    change(&shared, move |shared| shared.records.add_key(&changed, key)).await?;
-    existing(&id, &shared)
+    let scope = shared.records.within(&caller.0.organisation);
+    scope.add_key(&caller.actor(), &id, key, Origin::Pinned, None).await?;
+    existing(&caller, &id, &shared)
 }
 
 pub(super) async fn remove_key(
-    _: Administrator,
+    caller: Administrator,
     State(shared): State<Arc<Shared>>,
     Path((id, key)): Path<(String, String)>,
 ) -> Reply<StatusCode> {
     let key = key.parse().map_err(|_| Refusal::new(StatusCode::NOT_FOUND, "there is no such key"))?;
-    change(&shared, move |shared| {
-        shared.records.remove_key(&id, &key)?;
-        shared.registry.cut(&id, |credential| *credential == Credential::Key(key), &CloseReason::Revoked);
-        Ok(())
+    take(caller, shared, id, move |kind, _| *kind == CredentialKind::Key(key)).await
+}
+
+/// Takes a credential from a device and cuts the tunnels that it let in.
+async fn take(
+    caller: Administrator,
+    shared: Arc<Shared>,
+    id: String,
+    which: impl Fn(&CredentialKind, &str) -> bool + Send + Sync + 'static,
+) -> Reply<StatusCode> {
+    change(async move {
+        let scope = shared.records.within(&caller.0.organisation);
+        let gone = scope.remove_credential(&caller.actor(), &id, |held| which(&held.kind, &held.id)).await?;
+        shared.registry.cut(&id, |credential| *credential == gone.kind, &CloseReason::Revoked);
+        Ok::<_, RecordsError>(())
     })
     .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 pub(super) async fn add_token(
-    _: Administrator,
+    caller: Administrator,
     State(shared): State<Arc<Shared>>,
     Path(id): Path<String>,
 ) -> Reply<(StatusCode, Json<serde_json::Value>)> {
-    let (token, secret) = change(&shared, move |shared| shared.records.add_device_token(&id)).await?;
+    let scope = shared.records.within(&caller.0.organisation);
+    let (token, secret) = scope.add_device_token(&caller.actor(), &id).await?;
     Ok((StatusCode::CREATED, Json(serde_json::json!({ "id": token.id, "access_token": secret.expose() }))))
 }
 
 pub(super) async fn remove_token(
-    _: Administrator,
+    caller: Administrator,
     State(shared): State<Arc<Shared>>,
     Path((id, token)): Path<(String, String)>,
 ) -> Reply<StatusCode> {
-    change(&shared, move |shared| {
-        let gone = Credential::Token(shared.records.remove_device_token(&id, &token)?.hash);
-        shared.registry.cut(&id, |credential| *credential == gone, &CloseReason::Revoked);
-        Ok(())
-    })
-    .await?;
-    Ok(StatusCode::NO_CONTENT)
+    take(caller, shared, id, move |kind, name| matches!(kind, CredentialKind::Token(_)) && name == token).await
 }

@@ -11,7 +11,7 @@ use http::StatusCode;
 use http::request::Parts;
 
 use crate::Shared;
-use crate::records::RecordsError;
+use crate::records::{Actor, Principal, RecordsError};
 use crate::refusal::{Language, Refusal};
 
 mod devices;
@@ -56,28 +56,41 @@ impl From<RecordsError> for Refusal {
     fn from(error: RecordsError) -> Self {
         let status = match error {
             RecordsError::Unknown(_) => StatusCode::NOT_FOUND,
-            RecordsError::KeyTaken | RecordsError::LastAdministrator => StatusCode::CONFLICT,
-            RecordsError::Ending => StatusCode::SERVICE_UNAVAILABLE,
-            _ => {
-                tracing::error!(%error, "the records cannot be changed");
-                return Self::new(
-                    StatusCode::INSUFFICIENT_STORAGE,
-                    "the change could not be stored; nothing was changed",
-                );
-            }
+            RecordsError::KeyTaken
+            | RecordsError::EmailTaken
+            | RecordsError::LastAdministrator
+            | RecordsError::TooMany(_) => StatusCode::CONFLICT,
+            RecordsError::Spent(_) => StatusCode::GONE,
+            RecordsError::Ending | RecordsError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::INSUFFICIENT_STORAGE,
         };
-        Self::new(status, error.to_string())
+        match error {
+            RecordsError::Unavailable(_)
+            | RecordsError::Full
+            | RecordsError::Damaged { .. }
+            | RecordsError::File { .. } => {
+                tracing::error!(%error, "the records cannot be changed");
+                Self::new(status, "the change could not be stored; nothing was changed")
+            }
+            _ => Self::new(status, error.to_string()),
+        }
     }
 }
 
 /// Proof that an administrator asks. Each handler takes it first.
-struct Administrator;
+struct Administrator(Principal);
+
+impl Administrator {
+    fn actor(&self) -> Actor {
+        self.0.actor(None)
+    }
+}
 
 impl FromRequestParts<Arc<Shared>> for Administrator {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Refusal> {
-        crate::auth::administrator(&parts.headers, &shared.records).map(|_| Self)
+        crate::auth::administrator(&parts.headers, &shared.records).map(Self)
     }
 }
 
@@ -93,13 +106,10 @@ impl<T: serde::de::DeserializeOwned> FromRequest<Arc<Shared>> for Input<T> {
     }
 }
 
-/// A change of the records and what follows from it, away from the threads that serve: it waits for the disk. It goes on to its end even when the client
-/// does not wait for the answer.
+/// A change of the records and what follows from it. It goes on to its end even when the client does not wait for the answer.
 async fn change<T: Send + 'static>(
-    shared: &Arc<Shared>,
-    change: impl FnOnce(&Shared) -> Result<T, RecordsError> + Send + 'static,
+    change: impl Future<Output = Result<T, RecordsError>> + Send + 'static,
 ) -> Result<T, Refusal> {
-    let shared = Arc::clone(shared);
-    let done = tokio::task::spawn_blocking(move || change(&shared)).await;
+    let done = tokio::spawn(change).await;
     Ok(done.map_err(|_| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the change broke off"))??)
 }

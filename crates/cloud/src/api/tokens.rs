@@ -6,12 +6,11 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use http::StatusCode;
-use oriel_soap::access::{Level, Levels};
 use serde::{Deserialize, Serialize};
 
 use super::{Administrator, Input, change};
 use crate::Shared;
-use crate::records::Token;
+use crate::records::{DeviceId, NewToken, Role, Token};
 use crate::refusal::Refusal;
 
 #[derive(Deserialize)]
@@ -19,7 +18,7 @@ use crate::refusal::Refusal;
 pub(super) struct New {
     #[serde(default)]
     name: String,
-    level: String,
+    role: Role,
     devices: Option<HashSet<String>>,
 }
 
@@ -28,7 +27,7 @@ pub(super) struct New {
 pub(super) struct View {
     id: String,
     name: String,
-    level: String,
+    role: Role,
     devices: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<String>,
@@ -41,45 +40,37 @@ impl View {
             sorted.sort();
             sorted
         });
-        Self { id: token.id.clone(), name: token.name.clone(), level: token.levels.to_string(), devices, token: secret }
+        Self { id: token.id.to_string(), name: token.name.clone(), role: token.role, devices, token: secret }
     }
 }
 
-pub(super) async fn list(_: Administrator, State(shared): State<Arc<Shared>>) -> Json<Vec<View>> {
-    Json(shared.records.tokens().iter().map(|token| View::of(token, None)).collect())
+pub(super) async fn list(caller: Administrator, State(shared): State<Arc<Shared>>) -> Json<Vec<View>> {
+    let tokens = shared.records.within(&caller.0.organisation).tokens(None, usize::MAX);
+    Json(tokens.iter().map(|token| View::of(token, None)).collect())
 }
 
 pub(super) async fn add(
-    _: Administrator,
+    caller: Administrator,
     State(shared): State<Arc<Shared>>,
     Input(new): Input<New>,
 ) -> Result<(StatusCode, Json<View>), Refusal> {
-    let bad = |detail: String| Refusal::new(StatusCode::BAD_REQUEST, detail);
-    let level: Level = new
-        .level
-        .parse()
-        .map_err(|_| bad(format!("level: `{}` is none of User, Operator, Administrator", new.level)))?;
-    if level == Level::Anonymous {
-        return Err(bad("level: a token for Anonymous would give nothing that is not open to all".to_owned()));
+    let devices: Option<HashSet<DeviceId>> = new.devices.map(|ids| ids.into_iter().map(Into::into).collect());
+    let scope = shared.records.within(&caller.0.organisation);
+    if devices.iter().flatten().any(|id| scope.device(id).is_none()) {
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, "devices: there is no such device"));
     }
-    let devices = new.devices.map(|ids| {
-        let known = |id: String| {
-            let device = shared.records.device(&id);
-            device.map(|device| device.id.clone()).ok_or_else(|| bad(format!("devices: there is no device `{id}`")))
-        };
-        ids.into_iter().map(known).collect::<Result<HashSet<_>, _>>()
-    });
-    let devices = devices.transpose()?;
-    let made = change(&shared, move |shared| shared.records.add_token(&new.name, Levels::from(level), devices)).await?;
-    let (token, secret) = made;
+    let (actor, user) = (caller.actor(), caller.0.user.clone());
+    let new = NewToken { devices, user, ..NewToken::of(new.role, &new.name) };
+    let (token, secret) = scope.add_token(&actor, new).await?;
     Ok((StatusCode::CREATED, Json(View::of(&token, Some(secret.expose().to_owned())))))
 }
 
 pub(super) async fn remove(
-    _: Administrator,
+    caller: Administrator,
     State(shared): State<Arc<Shared>>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Refusal> {
-    change(&shared, move |shared| shared.records.remove_token(&id)).await?;
+    change(async move { shared.records.within(&caller.0.organisation).remove_token(&caller.actor(), &id).await })
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }

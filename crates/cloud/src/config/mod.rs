@@ -18,6 +18,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The folder that holds records and, without `tls`, the cloud's own authority and certificate.
     pub data: PathBuf,
+    /// The store by URL (`postgres://…`); without it SQLite in `data`.
+    pub database: Option<String>,
     /// Host names and addresses of the cloud's own certificate.
     pub names: Vec<String>,
     /// Certificate chain and key, PEM files; without them the cloud makes an authority of its own in `data`.

@@ -17,6 +17,8 @@ pub struct Raw {
     pub listen: String,
     /// Data folder.
     pub data: PathBuf,
+    /// URL of the store; empty: SQLite in `data`.
+    pub database: String,
     /// Names in the cloud's own certificate.
     pub names: Vec<String>,
     /// Certificate files.
@@ -60,6 +62,7 @@ impl Default for Raw {
         Self {
             listen: "0.0.0.0:8443".to_owned(),
             data: "oriel-cloud".into(),
+            database: String::new(),
             names: vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()],
             tls: None,
             proxy_protocol: Vec::new(),
@@ -110,6 +113,7 @@ impl Raw {
         Ok(Config {
             listen,
             data: folder.join(self.data),
+            database: database(self.database)?,
             names: self.names,
             tls: self.tls.map(|tls| (folder.join(tls.certificate), folder.join(tls.key))),
             proxy_protocol,
@@ -117,6 +121,17 @@ impl Raw {
             limits,
         })
     }
+}
+
+/// The URL of the store. Its password stands in it, so it is not repeated in an error.
+fn database(url: String) -> Result<Option<String>, ConfigError> {
+    if url.is_empty() {
+        return Ok(None);
+    }
+    if ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+        return Ok(Some(url));
+    }
+    Err(value("database", "not a URL that begins with postgres:// or sqlite:"))
 }
 
 /// A network in CIDR form, or one address.

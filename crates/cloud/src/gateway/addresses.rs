@@ -56,7 +56,14 @@ mod tests {
             authority: "cloud.example:8443".parse().unwrap(),
             target: "/".parse().unwrap(),
             levels: oriel_soap::access::Levels::ADMINISTRATOR,
-            token: String::new(),
+            caller: crate::records::Principal {
+                organisation: "org".into(),
+                user: None,
+                by: crate::records::By::Token("t".into()),
+                role: crate::records::Role::Viewer,
+                instance: false,
+                devices: None,
+            },
             peer: crate::port::Peer { source: [127, 0, 0, 1].into() },
         }
     }

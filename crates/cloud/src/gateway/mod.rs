@@ -20,7 +20,7 @@ use tokio::sync::SemaphorePermit;
 
 use crate::Shared;
 use crate::port::Peer;
-use crate::records::{DeviceId, Token};
+use crate::records::{DeviceId, Principal};
 use crate::refusal::{Language, Refusal};
 use stall::Upload;
 
@@ -48,8 +48,7 @@ struct Call {
     /// `/onvif/device_service?x`: the path as the device sees it.
     target: PathAndQuery,
     levels: Levels,
-    /// The caller's token, by its public name.
-    token: String,
+    caller: Principal,
     peer: Peer,
 }
 
@@ -63,8 +62,8 @@ pub(crate) async fn answer(request: Request<Body>, peer: Peer, shared: &Shared) 
 }
 
 async fn forward(request: Request<Body>, peer: Peer, shared: &Shared) -> Result<Response<Body>, Refusal> {
-    let token = crate::auth::bearer(request.headers(), &shared.records)?;
-    let call = route(&request, &token, peer, shared)?;
+    let caller = crate::auth::bearer(request.headers(), &shared.records)?;
+    let call = route(&request, caller, peer, shared)?;
     if websocket::is_websocket(&request) {
         administrators_only(&call)?;
         return websocket::open(request, &call, shared).await;
@@ -100,21 +99,25 @@ fn watched(body: Body, call: &Call, shared: &Shared) -> Body {
     if body.is_end_stream() {
         return body;
     }
-    let (records, token) = (Arc::clone(&shared.records), call.token.clone());
-    body::boxed(stall::Answer::new(body, shared.records.changes(), move || records.has_token(&token)))
+    let (records, caller) = (Arc::clone(&shared.records), call.caller.clone());
+    body::boxed(stall::Answer::new(body, shared.records.changes(), move || records.stands(&caller)))
 }
 
-fn route(request: &Request<Body>, token: &Token, peer: Peer, shared: &Shared) -> Result<Call, Refusal> {
+fn route(request: &Request<Body>, caller: Principal, peer: Peer, shared: &Shared) -> Result<Call, Refusal> {
     let path = request.uri().path_and_query().map_or("", PathAndQuery::as_str);
     let rest = path.strip_prefix("/d/").ok_or_else(Refusal::unknown_device)?;
     let (id, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-    let device = shared.records.device(id).filter(|device| !device.revoked && token.reaches(&device.id));
+    let device = shared
+        .records
+        .within(&caller.organisation)
+        .device(id)
+        .filter(|device| !device.revoked && caller.reaches(&device.id));
     let device = device.ok_or_else(Refusal::unknown_device)?;
     let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
     let bad = |what: &str| Refusal::new(StatusCode::BAD_REQUEST, what);
     let target = target.parse().map_err(|_| bad("the path cannot be passed on"))?;
     let authority = hygiene::authority(request).ok_or_else(|| bad("the request does not say which host it is for"))?;
-    Ok(Call { device: device.id.clone(), authority, target, levels: token.levels, token: token.id.clone(), peer })
+    Ok(Call { device: device.id.clone(), authority, target, levels: caller.levels(), caller, peer })
 }
 
 /// What is no SOAP carries no access class that we could check.

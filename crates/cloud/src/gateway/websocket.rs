@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::{Call, OTHER_ANSWER, hygiene, refused, timely, watched};
 use crate::Shared;
-use crate::records::Records;
+use crate::records::{Principal, Records};
 use crate::refusal::Refusal;
 
 const COPY_BUFFER: usize = 16 * 1024;
@@ -54,15 +54,15 @@ pub(super) async fn open(mut request: Request<Body>, call: &Call, shared: &Share
         let accept = HeaderValue::try_from(derive_accept_key(key.as_bytes()));
         headers.insert(SEC_WEBSOCKET_ACCEPT, accept.expect("base64 text is a header value"));
     }
-    let ended = token_ended(Arc::clone(&shared.records), call.token.clone());
+    let ended = token_ended(Arc::clone(&shared.records), call.caller.clone());
     shared.spawn(&shared.tasks, splice(client, stream, ended));
     Ok(response)
 }
 
 /// Resolves when the token is withdrawn.
-async fn token_ended(records: Arc<Records>, token: String) {
+async fn token_ended(records: Arc<Records>, caller: Principal) {
     let mut changes = records.changes();
-    while records.has_token(&token) && changes.changed().await.is_ok() {}
+    while records.stands(&caller) && changes.changed().await.is_ok() {}
 }
 
 /// Carries bytes both ways until either side ends, or the caller's right does.

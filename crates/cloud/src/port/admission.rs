@@ -10,8 +10,7 @@ use oriel_uplink::cloud::{CloseReason, Incoming, Refusal, Tunnel};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::Shared;
-use crate::records::{Device, DeviceId, SecretHash};
-use crate::registry::Credential;
+use crate::records::{CredentialKind as Credential, Device, DeviceId, SecretHash};
 
 /// Two sources that take turns within this time look like a copied key.
 const ALTERNATION: Duration = Duration::from_secs(600);
@@ -38,9 +37,13 @@ where
     let form = incoming.form();
     let (tunnel, driver) = incoming.accept(&shared.tunnel_limits).await.map_err(io::Error::other)?;
     alarm_if_alternating(&device.id, source, shared);
-    let (epoch, evicted) = shared.registry.claim(&device.id, tunnel.clone(), source, credential);
+    let (epoch, evicted) = shared.registry.claim(&device.id, tunnel.clone(), source, credential.clone());
     // Revoked or removed between the decision and the claim: nobody else would see this tunnel.
-    if shared.records.device(&device.id).is_none_or(|device| device.revoked || !owns(&device, &credential)) {
+    if shared
+        .records
+        .device(&device.id)
+        .is_none_or(|device| device.revoked || !device.owns(&credential, shared.records.clock().now()))
+    {
         tunnel.close(CloseReason::Revoked);
     }
     if shared.draining.is_cancelled() {
@@ -84,13 +87,6 @@ fn decide<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         return Err(Refusal::forbidden("this device was revoked; the operator of the cloud can allow it again"));
     }
     Ok((device, credential))
-}
-
-fn owns(device: &Device, credential: &Credential) -> bool {
-    match credential {
-        Credential::Key(key) => device.fingerprints.contains(key),
-        Credential::Token(hash) => device.tokens.iter().any(|token| token.hash == *hash),
-    }
 }
 
 /// A key that dials from A, then B, then A again is in two places.

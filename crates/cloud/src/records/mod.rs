@@ -1,148 +1,57 @@
-//! What the cloud remembers: devices, their credentials, and the tokens of those who call.
+//! Who may do what: organisations, their users, devices and secrets.
 //!
-//! One JSON document, written whole and atomically, read once at start. Readers take a snapshot without a lock, since the gateway asks on every request.
+//! The truth is in SQL ([`store`]); what the hot paths ask is in memory ([`directory`]), so a request through the gateway touches no database, and goes on while the
+//! database is away. [`Records::within`] is the only way to what an organisation holds; without an organisation there are only the questions by which a caller proves
+//! who it is, and each answer names its organisation.
 
-use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 
-use arc_swap::ArcSwap;
-use oriel_soap::access::{Level, Levels};
 use oriel_trust::Fingerprint;
-use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+mod answers;
+mod audit;
+mod authorities;
+mod devices;
+mod directory;
+mod enrolments;
+mod keys;
+mod load;
 mod lock;
+mod organisations;
+mod people;
+mod seal;
 mod secret;
+mod sessions;
+mod store;
+mod types;
 
-use crate::file;
+use crate::clock::Clock;
+use directory::{Directory, Holdings};
 use lock::Lock;
+use seal::Seal;
+use store::{Store, Write};
+
+pub use audit::AuditQuery;
+pub use devices::NewDevice;
+pub use enrolments::Enrolled;
+pub use keys::NewToken;
+pub use organisations::Usage;
+pub use people::UserChange;
 pub use secret::{Secret, SecretHash};
+pub use types::{
+    AccessKey, Actor, AuditEntry, Authority, By, CredentialKind, Device, DeviceId, Enrolment, Id, Identity, KeptAnswer,
+    Link, LinkKind, Organisation, OrganisationId, OrganisationLimits, Origin, Principal, Role, Session,
+    StoredCredential, Token, User, UserId,
+};
 
-/// The name of a device in addresses: lower-case letters and digits.
-pub type DeviceId = Arc<str>;
-
-/// A device that may dial in.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Device {
-    /// Its name in addresses.
-    pub id: DeviceId,
-    /// Its name for people.
-    pub name: String,
-    /// The keys it may show, by fingerprint.
-    #[serde(default)]
-    pub fingerprints: Vec<Fingerprint>,
-    /// The access tokens it may show instead.
-    #[serde(default)]
-    pub tokens: Vec<DeviceToken>,
-    /// Whether it is shut out.
-    #[serde(default)]
-    pub revoked: bool,
-}
-
-/// An access token of a device.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeviceToken {
-    /// Its public name.
-    pub id: String,
-    /// What is kept of the secret.
-    pub hash: SecretHash,
-}
-
-/// Somebody's right to call.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Token {
-    /// Its public name.
-    pub id: String,
-    /// What it is for, in the words of whoever made it.
-    pub name: String,
-    /// What is kept of the secret.
-    pub hash: SecretHash,
-    /// What its bearer may do on devices; an administrator may also use the API.
-    #[serde(with = "levels_text")]
-    pub levels: Levels,
-    /// The devices it reaches; none named: all.
-    #[serde(default)]
-    pub devices: Option<HashSet<DeviceId>>,
-}
-
-impl Token {
-    /// Whether its bearer may use the API.
-    #[must_use]
-    pub fn administers(&self) -> bool {
-        self.levels.contains(Level::Administrator) && self.devices.is_none()
-    }
-
-    /// Whether the token reaches `device`.
-    #[must_use]
-    pub fn reaches(&self, device: &str) -> bool {
-        self.devices.as_ref().is_none_or(|devices| devices.contains(device))
-    }
-}
-
-mod levels_text {
-    use super::{Deserialize, Levels};
-
-    pub(super) fn serialize<S: serde::Serializer>(levels: &Levels, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(levels)
-    }
-
-    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Levels, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
-}
-
-/// The document on disk.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Document {
-    version: u32,
-    devices: Vec<Device>,
-    tokens: Vec<Token>,
-}
-
-impl Document {
-    fn device(&mut self, id: &str) -> Result<&mut Device, RecordsError> {
-        self.devices.iter_mut().find(|device| &*device.id == id).ok_or(RecordsError::Unknown("device"))
-    }
-}
-
-/// The document with its indexes.
-#[derive(Debug, Default)]
-struct Snapshot {
-    document: Document,
-    by_id: HashMap<DeviceId, Arc<Device>>,
-    by_fingerprint: HashMap<Fingerprint, Arc<Device>>,
-    by_device_token: HashMap<SecretHash, Arc<Device>>,
-    by_token: HashMap<SecretHash, Arc<Token>>,
-    token_ids: HashSet<String>,
-}
-
-impl From<Document> for Snapshot {
-    fn from(document: Document) -> Self {
-        let mut snapshot = Self::default();
-        for device in &document.devices {
-            let device = Arc::new(device.clone());
-            snapshot.by_id.insert(Arc::clone(&device.id), Arc::clone(&device));
-            for fingerprint in &device.fingerprints {
-                snapshot.by_fingerprint.insert(*fingerprint, Arc::clone(&device));
-            }
-            for token in &device.tokens {
-                snapshot.by_device_token.insert(token.hash, Arc::clone(&device));
-            }
-        }
-        snapshot.by_token = document.tokens.iter().map(|token| (token.hash, Arc::new(token.clone()))).collect();
-        snapshot.token_ids = document.tokens.iter().map(|token| token.id.clone()).collect();
-        snapshot.document = document;
-        snapshot
-    }
-}
-
-/// Why a change of the records is refused.
+/// Why records cannot be read or changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordsError {
-    /// The file cannot be read or written.
+    /// A file cannot be read or written.
     #[error("{path}: {source}")]
     File {
         /// The file.
@@ -150,268 +59,214 @@ pub enum RecordsError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The file is not what we wrote.
-    #[error("{path} is damaged or of another version: {reason}")]
+    /// The store is not what we wrote.
+    #[error("{what} is damaged or of another version: {reason}; it was left as it is")]
     Damaged {
-        /// The file.
-        path: PathBuf,
+        /// Which part.
+        what: String,
         /// What is wrong.
         reason: String,
     },
-    /// There is no such record.
+    /// The database is away.
+    #[error("the database cannot be used at the moment: {0}")]
+    Unavailable(String),
+    /// There is no room for the change.
+    #[error("the database's disk is full")]
+    Full,
+    /// There is no such record, or it is another organisation's.
     #[error("there is no such {0}")]
     Unknown(&'static str),
-    /// Without it nobody could use the API any more.
-    #[error("this is the last administrator's token; make another one first")]
+    /// Without it nobody could administer the organisation any more.
+    #[error("this is the last administrator of the organisation; make another one first")]
     LastAdministrator,
-    /// This process drains; its successor takes changes.
+    /// This process drains, or another one has taken the store over.
     #[error("this cloud is ending; ask again, its successor answers")]
     Ending,
     /// A key belongs to one device of the whole cloud.
     #[error("this key belongs to another device already")]
     KeyTaken,
+    /// An address belongs to one user of the whole cloud.
+    #[error("this address belongs to a user already")]
+    EmailTaken,
+    /// The organisation may not have more.
+    #[error("the organisation may not have more {0}")]
+    TooMany(&'static str),
+    /// A code or link was used, or its time is over.
+    #[error("{0}")]
+    Spent(&'static str),
 }
 
-/// The records. Cheap to share behind an [`Arc`].
+/// What all handles of the records share.
+#[derive(Debug)]
+struct Inner {
+    store: Store,
+    directory: RwLock<Directory>,
+    seal: Seal,
+    clock: Clock,
+    changes: watch::Sender<()>,
+    /// Held by the one write that is at work.
+    turn: Arc<tokio::sync::Mutex<()>>,
+    /// The directory may differ from the store.
+    stale: AtomicBool,
+    /// A successor takes the changes.
+    ended: AtomicBool,
+    /// The lock of the folder while this process may write.
+    lock: Mutex<Option<Lock>>,
+}
+
+impl Inner {
+    fn directory(&self) -> RwLockReadGuard<'_, Directory> {
+        self.directory.read().expect("no writer of the directory panics")
+    }
+}
+
+/// The records.
 #[derive(Debug)]
 pub struct Records {
-    path: PathBuf,
-    current: ArcSwap<Snapshot>,
-    /// The lock of the folder while this process may write.
-    writing: Mutex<Option<Lock>>,
-    changes: watch::Sender<()>,
+    inner: Arc<Inner>,
 }
 
 impl Records {
-    /// Reads the document at `path`, or begins an empty one that the first change writes.
+    /// Opens the store at `url` (`sqlite:…` or `postgres:…`; none: SQLite in the folder `data`), makes or updates its schema, and reads the directory. The folder holds
+    /// the key that seals secrets.
     ///
     /// # Errors
-    /// [`RecordsError::File`] or [`RecordsError::Damaged`]; a damaged file is left as it is. Waits a few seconds for a predecessor that is ending.
-    pub fn open(path: PathBuf) -> Result<Self, RecordsError> {
-        let lock =
-            Lock::take(&path).map_err(|source| RecordsError::File { path: path.with_extension("lock"), source })?;
-        let document = match std::fs::read(&path) {
-            Ok(bytes) => {
-                let damaged = |reason: String| RecordsError::Damaged { path: path.clone(), reason };
-                let document: Document = serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
-                if document.version != 1 {
-                    return Err(damaged(format!("version {} is not 1", document.version)));
-                }
-                document
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Document { version: 1, ..Document::default() }
-            }
-            Err(source) => return Err(RecordsError::File { path, source }),
+    /// [`RecordsError`]; what is damaged is left as it is. Waits a few seconds for a predecessor that is ending.
+    pub async fn open(data: &Path, url: Option<&str>, clock: Clock) -> Result<Self, RecordsError> {
+        let beside = data.join("records");
+        let taken = tokio::task::spawn_blocking(move || {
+            Lock::take(&beside).map_err(|source| RecordsError::File { path: beside.with_extension("lock"), source })
+        });
+        let lock = taken.await.map_err(|error| RecordsError::Unavailable(error.to_string()))??;
+        let url = url.map_or_else(|| store::sqlite_url(data), str::to_owned);
+        let store = Store::open(&url).await?;
+        let directory = load::directory(&store.pool).await?;
+        let seal = Seal::open(&Seal::path(data), directory.organisations.is_empty())?;
+        let inner = Inner {
+            store,
+            directory: RwLock::new(directory),
+            seal,
+            clock,
+            changes: watch::Sender::new(()),
+            turn: Arc::default(),
+            stale: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+            lock: Mutex::new(Some(lock)),
         };
-        let current = ArcSwap::from_pointee(document.into());
-        Ok(Self { path, current, writing: Mutex::new(Some(lock)), changes: watch::Sender::new(()) })
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Takes no more changes and gives the folder up to a successor. What was read stays.
     pub fn give_up(&self) {
-        *self.writing.lock().expect("no writer panics while it holds the lock") = None;
+        self.inner.ended.store(true, Relaxed);
+        *self.inner.lock.lock().expect("no holder panics") = None;
     }
 
     /// Tells of each change.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<()> {
-        self.changes.subscribe()
+        self.inner.changes.subscribe()
     }
 
-    /// Whether the token of this id is still good.
+    /// The clock that lifetimes are measured by.
     #[must_use]
-    pub fn has_token(&self, id: &str) -> bool {
-        self.current.load().token_ids.contains(id)
+    pub fn clock(&self) -> &Clock {
+        &self.inner.clock
     }
 
-    /// All devices.
-    #[must_use]
-    pub fn devices(&self) -> Vec<Device> {
-        self.current.load().document.devices.clone()
+    /// Whether the database answers and takes our changes.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub async fn ready(&self) -> Result<(), RecordsError> {
+        if self.inner.ended.load(Relaxed) {
+            return Err(RecordsError::Ending);
+        }
+        store::timely(sqlx::query("select 1").execute(&self.inner.store.pool)).await.map(drop)
     }
 
-    /// All tokens.
+    /// What `organisation` holds. Asks nothing yet: an organisation that is unknown or suspended holds nothing.
     #[must_use]
-    pub fn tokens(&self) -> Vec<Token> {
-        self.current.load().document.tokens.clone()
+    pub fn within<'r>(&'r self, organisation: &OrganisationId) -> Scope<'r> {
+        Scope { inner: &self.inner, organisation: OrganisationId::clone(organisation) }
     }
 
-    /// The device named `id`.
+    /// The device that may show `credential` now.
     #[must_use]
-    pub fn device(&self, id: &str) -> Option<Arc<Device>> {
-        self.current.load().by_id.get(id).cloned()
+    pub fn device_of(&self, credential: &CredentialKind) -> Option<Arc<Device>> {
+        let directory = self.inner.directory();
+        let device = directory.device_of(credential)?;
+        directory.standing(&device.organisation)?;
+        device.owns(credential, self.now()).then(|| Arc::clone(device))
     }
 
     /// The device that owns a key.
     #[must_use]
-    pub fn device_of_key(&self, fingerprint: &Fingerprint) -> Option<Arc<Device>> {
-        self.current.load().by_fingerprint.get(fingerprint).cloned()
+    pub fn device_of_key(&self, key: &Fingerprint) -> Option<Arc<Device>> {
+        self.device_of(&CredentialKind::Key(*key))
     }
 
     /// The device that an access token was made for.
     #[must_use]
     pub fn device_of_token(&self, hash: &SecretHash) -> Option<Arc<Device>> {
-        self.current.load().by_device_token.get(hash).cloned()
+        self.device_of(&CredentialKind::Token(*hash))
     }
 
-    /// The caller's token behind a bearer secret.
+    /// A device of whatever organisation, for those who act for the device itself: its tunnel, its address. A caller's rights are asked of [`Records::within`].
     #[must_use]
-    pub fn token(&self, secret: &str) -> Option<Arc<Token>> {
-        self.current.load().by_token.get(&SecretHash::of(secret)).cloned()
+    pub fn device(&self, id: &str) -> Option<Arc<Device>> {
+        let directory = self.inner.directory();
+        let device = directory.device(id)?;
+        directory.standing(&device.organisation)?;
+        Some(Arc::clone(device))
     }
 
-    /// Registers a device under a new id.
-    ///
-    /// # Errors
-    /// [`RecordsError::KeyTaken`], or when the file cannot be written.
-    pub fn add_device(&self, name: &str, fingerprints: Vec<Fingerprint>) -> Result<Device, RecordsError> {
-        let mut added = self.add_devices(vec![(name.to_owned(), fingerprints)])?;
-        Ok(added.remove(0))
-    }
-
-    /// Registers devices, all or none.
-    ///
-    /// # Errors
-    /// As [`Records::add_device`].
-    pub fn add_devices(&self, new: Vec<(String, Vec<Fingerprint>)>) -> Result<Vec<Device>, RecordsError> {
-        self.change(|document| {
-            let mut taken: HashSet<Fingerprint> =
-                document.devices.iter().flat_map(|device| device.fingerprints.iter().copied()).collect();
-            let mut added = Vec::with_capacity(new.len());
-            for (name, fingerprints) in new {
-                if !fingerprints.iter().all(|fingerprint| taken.insert(*fingerprint)) {
-                    return Err(RecordsError::KeyTaken);
-                }
-                let id = secret::random_id().into();
-                added.push(Device { id, name, fingerprints, tokens: Vec::new(), revoked: false });
-            }
-            document.devices.extend_from_slice(&added);
-            Ok(added)
-        })
-    }
-
-    /// Shuts a device out, or lets it in again.
-    ///
-    /// # Errors
-    /// [`RecordsError::Unknown`], or when the file cannot be written.
-    pub fn set_revoked(&self, id: &str, revoked: bool) -> Result<(), RecordsError> {
-        self.change(|document| document.device(id).map(|device| device.revoked = revoked))
-    }
-
-    /// Takes a key from a device.
-    ///
-    /// # Errors
-    /// [`RecordsError::Unknown`], or when the file cannot be written.
-    pub fn remove_key(&self, id: &str, key: &Fingerprint) -> Result<(), RecordsError> {
-        self.change(|document| take(&mut document.device(id)?.fingerprints, |held| held == key, "key").map(drop))
-    }
-
-    /// Gives a device one more key.
-    ///
-    /// # Errors
-    /// [`RecordsError::KeyTaken`], [`RecordsError::Unknown`], or when the file cannot be written.
-    pub fn add_key(&self, id: &str, key: Fingerprint) -> Result<(), RecordsError> {
-        self.change(|document| {
-            if document.devices.iter().any(|device| &*device.id != id && device.fingerprints.contains(&key)) {
-                return Err(RecordsError::KeyTaken);
-            }
-            let device = document.device(id)?;
-            if !device.fingerprints.contains(&key) {
-                device.fingerprints.push(key);
-            }
-            Ok(())
-        })
-    }
-
-    /// Makes an access token for a device; its secret is in the answer and nowhere else.
-    ///
-    /// # Errors
-    /// [`RecordsError::Unknown`], or when the file cannot be written.
-    pub fn add_device_token(&self, id: &str) -> Result<(DeviceToken, Secret), RecordsError> {
-        let secret = Secret::random();
-        let token = DeviceToken { id: secret::random_id(), hash: secret.hash() };
-        self.change(|document| document.device(id).map(|device| device.tokens.push(token.clone())))?;
-        Ok((token, secret))
-    }
-
-    /// Ends the life of a device's access token.
-    ///
-    /// # Errors
-    /// [`RecordsError::Unknown`], or when the file cannot be written.
-    pub fn remove_device_token(&self, id: &str, token: &str) -> Result<DeviceToken, RecordsError> {
-        self.change(|document| take(&mut document.device(id)?.tokens, |held| held.id == token, "token"))
-    }
-
-    /// Forgets devices, all or none.
-    ///
-    /// # Errors
-    /// [`RecordsError::Unknown`] if one of them is not there, or when the file cannot be written.
-    pub fn remove_devices(&self, ids: &HashSet<String>) -> Result<(), RecordsError> {
-        self.change(|document| {
-            let before = document.devices.len();
-            document.devices.retain(|device| !ids.contains(&*device.id));
-            for devices in document.tokens.iter_mut().filter_map(|token| token.devices.as_mut()) {
-                devices.retain(|device| !ids.contains(&**device));
-            }
-            if before - document.devices.len() == ids.len() { Ok(()) } else { Err(RecordsError::Unknown("device")) }
-        })
-    }
-
-    /// Makes a token; its secret is in the answer and nowhere else.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn add_token(
-        &self,
-        name: &str,
-        levels: Levels,
-        devices: Option<HashSet<DeviceId>>,
-    ) -> Result<(Token, Secret), RecordsError> {
-        let secret = Secret::random();
-        let token = Token { id: secret::random_id(), name: name.to_owned(), hash: secret.hash(), levels, devices };
-        self.change(|document| {
-            document.tokens.push(token.clone());
-            Ok(())
-        })?;
-        Ok((token, secret))
-    }
-
-    /// Ends a token's life.
-    ///
-    /// # Errors
-    /// [`RecordsError::Unknown`], [`RecordsError::LastAdministrator`], or when the file cannot be written.
-    pub fn remove_token(&self, id: &str) -> Result<(), RecordsError> {
-        self.change(|document| {
-            let gone = take(&mut document.tokens, |token| token.id == id, "token")?;
-            if gone.administers() && !document.tokens.iter().any(Token::administers) {
-                return Err(RecordsError::LastAdministrator);
-            }
-            Ok(())
-        })
-    }
-
-    /// One change: on a copy, to disk, then for all to see. If it cannot be written nobody sees it.
-    fn change<T>(&self, change: impl FnOnce(&mut Document) -> Result<T, RecordsError>) -> Result<T, RecordsError> {
-        let one_at_a_time = self.writing.lock().expect("no writer panics while it holds the lock");
-        if one_at_a_time.is_none() {
-            return Err(RecordsError::Ending);
-        }
-        let mut document = self.current.load().document.clone();
-        let answer = change(&mut document)?;
-        let bytes = serde_json::to_vec_pretty(&document)
-            .map_err(|e| RecordsError::File { path: self.path.clone(), source: e.into() })?;
-        file::replace(&self.path, &bytes, 0o600)
-            .map_err(|source| RecordsError::File { path: self.path.clone(), source })?;
-        self.current.store(Arc::new(document.into()));
-        self.changes.send_replace(());
-        Ok(answer)
+    fn now(&self) -> u64 {
+        self.inner.clock.now()
     }
 }
 
-fn take<T>(list: &mut Vec<T>, is: impl Fn(&T) -> bool, what: &'static str) -> Result<T, RecordsError> {
-    let position = list.iter().position(is).ok_or(RecordsError::Unknown(what))?;
-    Ok(list.remove(position))
+/// The records of one organisation. Everything that it reads or writes is that organisation's.
+#[derive(Debug, Clone)]
+pub struct Scope<'r> {
+    inner: &'r Arc<Inner>,
+    organisation: OrganisationId,
+}
+
+impl Scope<'_> {
+    /// The organisation's id.
+    #[must_use]
+    pub fn id(&self) -> &OrganisationId {
+        &self.organisation
+    }
+
+    /// Reads in the directory; the default for an organisation that is unknown or suspended.
+    fn read<T: Default>(&self, read: impl FnOnce(&Holdings) -> T) -> T {
+        self.inner.directory().standing(&self.organisation).map(read).unwrap_or_default()
+    }
+
+    fn now(&self) -> u64 {
+        self.inner.clock.now()
+    }
+
+    /// Begins a write of this organisation.
+    async fn begin(&self) -> Result<Write, RecordsError> {
+        let write = Write::begin(self.inner).await?;
+        let stands = write.directory().standing(&self.organisation).is_some();
+        if stands { Ok(write) } else { Err(RecordsError::Unknown("organisation")) }
+    }
+}
+
+/// At most `limit` of a map's values after the key `after`, in order, that `which` lets through.
+fn page<V>(
+    map: &std::collections::BTreeMap<Arc<str>, Arc<V>>,
+    after: Option<&str>,
+    limit: usize,
+    which: impl Fn(&V) -> bool,
+) -> Vec<Arc<V>> {
+    use std::ops::Bound::{Excluded, Unbounded};
+    let range = map.range::<str, _>((after.map_or(Unbounded, Excluded), Unbounded));
+    range.map(|(_, value)| value).filter(|value| which(value)).take(limit).map(Arc::clone).collect()
 }
 
 #[cfg(test)]

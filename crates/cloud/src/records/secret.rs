@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub struct Secret(String);
 
 impl Secret {
-    pub(super) fn random() -> Self {
+    pub(crate) fn random() -> Self {
         Self(URL_SAFE_NO_PAD.encode(random::<32>()))
     }
 
@@ -21,7 +21,7 @@ impl Secret {
         &self.0
     }
 
-    pub(super) fn hash(&self) -> SecretHash {
+    pub(crate) fn hash(&self) -> SecretHash {
         SecretHash::of(&self.0)
     }
 }
@@ -62,7 +62,7 @@ impl TryFrom<String> for SecretHash {
     }
 }
 
-fn random<const N: usize>() -> [u8; N] {
+pub(super) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     aws_lc_rs::rand::fill(&mut bytes).expect("the system gives random bytes");
     bytes
@@ -72,4 +72,9 @@ fn random<const N: usize>() -> [u8; N] {
 pub(super) fn random_id() -> String {
     const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     random::<16>().iter().map(|byte| char::from(LETTERS[usize::from(byte & 31)])).collect()
+}
+
+/// An id that ascends with time: 48 bits of milliseconds and 80 random bits, in letters that sort as the bits do.
+pub(super) fn ascending_id(now: u64) -> String {
+    format!("{now:012x}{}", random_id())
 }

@@ -8,13 +8,12 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use oriel_trust::Fingerprint;
 use oriel_uplink::cloud::{CloseReason, Tunnel};
 use serde::Serialize;
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 
-use crate::records::{DeviceId, SecretHash};
+use crate::records::{CredentialKind, DeviceId};
 
 mod roster;
 mod way;
@@ -34,15 +33,6 @@ pub struct Offline;
 /// Names one claim, so that only its owner can release it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub struct Epoch(u64);
-
-/// What a device showed to be let in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Credential {
-    /// The key of its certificate.
-    Key(Fingerprint),
-    /// An access token.
-    Token(SecretHash),
-}
 
 /// What the registry knows of a device.
 #[derive(Debug, Clone, Default)]
@@ -101,7 +91,7 @@ impl Registry {
         device: &DeviceId,
         tunnel: Tunnel,
         source: IpAddr,
-        credential: Credential,
+        credential: CredentialKind,
     ) -> (Epoch, Vec<Tunnel>) {
         let mut inner = self.lock();
         inner.next += 1;
@@ -195,7 +185,7 @@ impl Registry {
     }
 
     /// Closes at once the tunnels of a device that were let in by one of `which` credentials.
-    pub fn cut(&self, device: &str, which: impl Fn(&Credential) -> bool, reason: &CloseReason) {
+    pub fn cut(&self, device: &str, which: impl Fn(&CredentialKind) -> bool, reason: &CloseReason) {
         for held in self.presence(device).tunnels.iter().filter(|held| which(&held.credential)) {
             held.tunnel.close(reason.clone());
         }

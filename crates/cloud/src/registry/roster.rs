@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use oriel_uplink::cloud::Tunnel;
 
-use super::{Credential, Epoch};
+use super::Epoch;
+use crate::records::CredentialKind;
 
 /// One tunnel of a device.
 #[derive(Debug, Clone)]
@@ -16,7 +17,7 @@ pub struct Held {
     /// The address that the device dialled from.
     pub source: IpAddr,
     /// What it was let in by.
-    pub credential: Credential,
+    pub credential: CredentialKind,
     /// It was one too many, and finishes its streams.
     pub leaving: bool,
 }

@@ -1,0 +1,227 @@
+//! The directory, read from the store.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use oriel_trust::Fingerprint;
+use sqlx::any::AnyRow;
+use sqlx::{AnyPool, Row as _};
+
+use super::directory::Directory;
+use super::store::timely;
+use super::types::{
+    AccessKey, Authority, CredentialKind, Device, Enrolment, Identity, Organisation, Origin, Session, StoredCredential,
+    Token, User,
+};
+use super::{RecordsError, SecretHash};
+
+/// Reads everything.
+///
+/// # Errors
+/// [`RecordsError::Damaged`] naming table and row, or that the database is away.
+pub(super) async fn directory(pool: &AnyPool) -> Result<Directory, RecordsError> {
+    let mut directory = Directory::default();
+    let all = |query: &'static str| async move { timely(sqlx::query(query).fetch_all(pool)).await };
+    for row in all("select * from organisations").await? {
+        directory.put_organisation(Arc::new(organisation(&row)?));
+    }
+    for row in all("select * from users").await? {
+        directory.put_user(Arc::new(user(&row)?));
+    }
+    let mut credentials: HashMap<String, Vec<StoredCredential>> = HashMap::new();
+    for row in all("select * from credentials order by id").await? {
+        credentials.entry(text(&row, "device")?).or_default().push(credential(&row)?);
+    }
+    for row in all("select * from devices").await? {
+        let mut device = device(&row)?;
+        device.credentials = credentials.remove(&*device.id).unwrap_or_default();
+        directory.put_device(Arc::new(device));
+    }
+    for row in all("select * from tokens").await? {
+        directory.put_token(Arc::new(token(&row)?));
+    }
+    for row in all("select * from access_keys").await? {
+        directory.put_access_key(Arc::new(access_key(&row)?));
+    }
+    for row in all("select * from sessions").await? {
+        directory.put_session(Arc::new(session(&row)?));
+    }
+    for row in all("select * from authorities").await? {
+        directory.put_authority(Arc::new(authority(&row)?));
+    }
+    for row in all("select * from enrolments").await? {
+        directory.put_enrolment(hash(&row)?, Arc::new(enrolment(&row)?));
+    }
+    Ok(directory)
+}
+
+fn text(row: &AnyRow, column: &'static str) -> Result<String, RecordsError> {
+    Ok(row.try_get(column)?)
+}
+
+fn id(row: &AnyRow, column: &'static str) -> Result<Arc<str>, RecordsError> {
+    Ok(text(row, column)?.into())
+}
+
+fn maybe_id(row: &AnyRow, column: &'static str) -> Result<Option<Arc<str>>, RecordsError> {
+    Ok(row.try_get::<Option<String>, _>(column)?.map(Into::into))
+}
+
+fn switch(row: &AnyRow, column: &'static str) -> Result<bool, RecordsError> {
+    Ok(row.try_get::<i64, _>(column)? != 0)
+}
+
+fn time(row: &AnyRow, column: &'static str) -> Result<u64, RecordsError> {
+    Ok(u64::try_from(row.try_get::<i64, _>(column)?).unwrap_or_default())
+}
+
+fn maybe_time(row: &AnyRow, column: &'static str) -> Result<Option<u64>, RecordsError> {
+    Ok(row.try_get::<Option<i64>, _>(column)?.map(|time| u64::try_from(time).unwrap_or_default()))
+}
+
+/// A value that we wrote and that reads as something else now.
+fn damaged(row: &AnyRow, column: &str) -> RecordsError {
+    let which: String = row.try_get("id").unwrap_or_default();
+    RecordsError::Damaged {
+        what: "the database".to_owned(),
+        reason: format!("{column} of record {which} cannot be read"),
+    }
+}
+
+fn parsed<T: std::str::FromStr>(row: &AnyRow, column: &'static str) -> Result<T, RecordsError> {
+    text(row, column)?.parse().map_err(|_| damaged(row, column))
+}
+
+fn hash(row: &AnyRow) -> Result<SecretHash, RecordsError> {
+    text(row, "hash")?.try_into().map_err(|_| damaged(row, "hash"))
+}
+
+fn organisation(row: &AnyRow) -> Result<Organisation, RecordsError> {
+    Ok(Organisation {
+        id: id(row, "id")?,
+        name: text(row, "name")?,
+        suspended: switch(row, "suspended")?,
+        limits: serde_json::from_str(&text(row, "limits")?).map_err(|_| damaged(row, "limits"))?,
+        created: time(row, "created")?,
+    })
+}
+
+fn user(row: &AnyRow) -> Result<User, RecordsError> {
+    Ok(User {
+        id: id(row, "id")?,
+        organisation: id(row, "organisation")?,
+        email: text(row, "email")?,
+        name: text(row, "name")?,
+        role: parsed(row, "role")?,
+        instance: switch(row, "instance")?,
+        disabled: switch(row, "disabled")?,
+        password: maybe_id(row, "password")?,
+        created: time(row, "created")?,
+    })
+}
+
+fn credential(row: &AnyRow) -> Result<StoredCredential, RecordsError> {
+    let value = text(row, "value")?;
+    let kind = match text(row, "kind")?.as_str() {
+        "key" => value.parse::<Fingerprint>().ok().map(CredentialKind::Key),
+        "token" => value.try_into().ok().map(CredentialKind::Token),
+        "name" => Some(CredentialKind::Name { authority: id(row, "authority")?, name: value }),
+        _ => None,
+    };
+    let origin = match text(row, "origin")?.as_str() {
+        "issued" => Origin::Issued,
+        _ => Origin::Pinned,
+    };
+    Ok(StoredCredential {
+        id: id(row, "id")?,
+        kind: kind.ok_or_else(|| damaged(row, "value"))?,
+        origin,
+        expires: maybe_time(row, "expires")?,
+        created: time(row, "created")?,
+    })
+}
+
+fn device(row: &AnyRow) -> Result<Device, RecordsError> {
+    Ok(Device {
+        id: id(row, "id")?,
+        organisation: id(row, "organisation")?,
+        name: text(row, "name")?,
+        revoked: switch(row, "revoked")?,
+        created: time(row, "created")?,
+        credentials: Vec::new(),
+    })
+}
+
+fn token(row: &AnyRow) -> Result<Token, RecordsError> {
+    let devices = row.try_get::<Option<String>, _>("devices")?;
+    let devices =
+        devices.map(|devices| serde_json::from_str(&devices).map_err(|_| damaged(row, "devices"))).transpose()?;
+    Ok(Token {
+        id: id(row, "id")?,
+        organisation: id(row, "organisation")?,
+        user: maybe_id(row, "holder")?,
+        name: text(row, "name")?,
+        hash: hash(row)?,
+        role: parsed(row, "role")?,
+        instance: switch(row, "instance")?,
+        devices,
+        created: time(row, "created")?,
+        expires: maybe_time(row, "expires")?,
+    })
+}
+
+fn access_key(row: &AnyRow) -> Result<AccessKey, RecordsError> {
+    Ok(AccessKey {
+        id: id(row, "id")?,
+        organisation: id(row, "organisation")?,
+        user: id(row, "holder")?,
+        device: id(row, "device")?,
+        name: text(row, "name")?,
+        role: parsed(row, "role")?,
+        sealed: id(row, "sealed")?,
+        created: time(row, "created")?,
+        expires: maybe_time(row, "expires")?,
+    })
+}
+
+fn session(row: &AnyRow) -> Result<Session, RecordsError> {
+    Ok(Session {
+        id: id(row, "id")?,
+        organisation: id(row, "organisation")?,
+        user: id(row, "holder")?,
+        hash: hash(row)?,
+        address: text(row, "address")?,
+        agent: text(row, "agent")?,
+        created: time(row, "created")?,
+        expires: time(row, "expires")?,
+    })
+}
+
+fn authority(row: &AnyRow) -> Result<Authority, RecordsError> {
+    let identity = match text(row, "identity")?.as_str() {
+        "common_name" => Some(Identity::CommonName),
+        "serial_number" => Some(Identity::SerialNumber),
+        _ => None,
+    };
+    Ok(Authority {
+        id: id(row, "id")?,
+        organisation: id(row, "organisation")?,
+        identity,
+        certificate: id(row, "certificate")?,
+        sealed: maybe_id(row, "sealed")?,
+        created: time(row, "created")?,
+    })
+}
+
+fn enrolment(row: &AnyRow) -> Result<Enrolment, RecordsError> {
+    let key = row.try_get::<Option<String>, _>("fingerprint")?;
+    Ok(Enrolment {
+        id: id(row, "id")?,
+        organisation: id(row, "organisation")?,
+        name: text(row, "name")?,
+        device: maybe_id(row, "device")?,
+        fingerprint: key.map(|key| key.parse().map_err(|_| damaged(row, "fingerprint"))).transpose()?,
+        created: time(row, "created")?,
+        expires: time(row, "expires")?,
+    })
+}
