@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use oriel_cloud::Records;
-use oriel_soap::access::Level;
+use oriel_cloud::records::{Actor, NewDevice, NewToken, Role};
+use oriel_cloud::{Clock, Records};
 use oriel_trust::{Authority, Fingerprint, Identity, Policy, Validation};
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +64,21 @@ impl Fixture {
 
     /// Prepares a cloud with `devices` registered keys, while no process runs that is measured later.
     pub(crate) fn cloud(&self, name: &str, devices: usize) -> anyhow::Result<Ground> {
+        let identities = identities(devices)?;
+        let keys = identities.iter().enumerate().map(|(n, identity)| (format!("bench {n}"), identity.fingerprint()));
+        let mut ground = self.cloud_with(name, keys.collect())?;
+        let mut lines = String::new();
+        for (id, identity) in ground.ids.iter().zip(&identities) {
+            let (chain, key) = identity.to_pem();
+            lines += &serde_json::to_string(&Member { id: id.clone(), chain, key })?;
+            lines.push('\n');
+        }
+        ground.members = self.write(&format!("{name}.members"), &lines)?;
+        Ok(ground)
+    }
+
+    /// Prepares a cloud with devices of these names and keys.
+    pub(crate) fn cloud_with(&self, name: &str, devices: Vec<(String, Fingerprint)>) -> anyhow::Result<Ground> {
         let data = self.path(name);
         std::fs::create_dir_all(&data)?;
         let config = format!(
@@ -73,28 +88,24 @@ impl Fixture {
             self.path("server.key")
         );
         let config = self.write(&format!("{name}.toml"), &config)?;
-        let identities = identities(devices)?;
-        let records = Records::open(data.join("records.json"))?;
-        let keys = |identity: &Identity| vec![identity.fingerprint()];
-        let new: Vec<(String, Vec<Fingerprint>)> =
-            identities.iter().enumerate().map(|(n, identity)| (format!("bench {n}"), keys(identity))).collect();
-        let devices = records.add_devices(new)?;
-        let (_, user) = records.add_token("bench user", Level::User.into(), None)?;
-        let (_, administrator) = records.add_token("bench administrator", Level::Administrator.into(), None)?;
-        let mut lines = String::new();
-        for (device, identity) in devices.iter().zip(&identities) {
-            let (chain, key) = identity.to_pem();
-            lines += &serde_json::to_string(&Member { id: device.id.to_string(), chain, key })?;
-            lines.push('\n');
-        }
-        Ok(Ground {
-            config,
-            user: user.expose().to_owned(),
-            administrator: administrator.expose().to_owned(),
-            ids: devices.iter().map(|device| device.id.to_string()).collect(),
-            members: self.write(&format!("{name}.members"), &lines)?,
-        })
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (ids, user, administrator) = runtime.block_on(register(&data, devices))?;
+        Ok(Ground { config, user, administrator, ids, members: PathBuf::new() })
     }
+}
+
+/// Fills a store. Returns the devices' ids, a viewer's token and an administrator's.
+async fn register(data: &Path, devices: Vec<(String, Fingerprint)>) -> anyhow::Result<(Vec<String>, String, String)> {
+    let (records, actor) = (Records::open(data, None, Clock::default()).await?, Actor::system());
+    records.first_link().await?;
+    let organisation = records.first_organisation().context("a new store has an organisation")?;
+    let scope = records.within(&organisation);
+    let new = devices.into_iter().map(|(name, key)| NewDevice { name, key: Some(key) });
+    let added = scope.add_devices(&actor, new.collect()).await?;
+    let (_, user) = scope.add_token(&actor, NewToken::of(Role::Viewer, "bench user")).await?;
+    let (_, administrator) = scope.add_token(&actor, NewToken::of(Role::Administrator, "bench administrator")).await?;
+    let ids = added.iter().map(|device| device.id.to_string()).collect();
+    Ok((ids, user.expose().to_owned(), administrator.expose().to_owned()))
 }
 
 fn identities(count: usize) -> anyhow::Result<Vec<Identity>> {

@@ -5,7 +5,6 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
-use oriel_cloud::Records;
 use serde_json::{Value, json};
 
 use crate::child::{Child, Core};
@@ -34,11 +33,8 @@ pub(crate) fn measure(fixture: &Fixture, oriel: &Path) -> anyhow::Result<Memory>
         Ok(serde_json::from_str::<Value>(std::fs::read_to_string(&log)?.lines().next().unwrap_or_default()).ok())
     })?;
     let say = |key: &str| ready[key].as_str().map(str::to_owned).with_context(|| format!("the device's {key}"));
-    let ground = fixture.cloud("device-cloud", 0)?;
-    let records = Records::open(fixture.path("device-cloud").join("records.json"))?;
-    let id = records.add_device("device", vec![say("fingerprint")?.parse()?])?.id;
-    // One process has a cloud's records at a time.
-    drop(records);
+    let ground = fixture.cloud_with("device-cloud", vec![("device".to_owned(), say("fingerprint")?.parse()?)])?;
+    let id = &ground.ids[0];
     let mut cloud = start_cloud(Core::Any, &ground)?;
     let address = cloud.ready("address")?;
     let set = Command::new(oriel)

@@ -91,7 +91,7 @@ impl Between {
     async fn start() -> Self {
         let (house, liar) = (House::open().await, Liar::listen().await);
         let identity = Identity::self_signed("between", &[]).unwrap();
-        let id = house.register(identity.fingerprint());
+        let id = house.register(identity.fingerprint()).await;
         let good = house.dial_as(&identity, "https", service);
         house.online(&id).await;
         let anchors = Policy::from_pem(liar.authority.certificate_pem().as_bytes()).unwrap();

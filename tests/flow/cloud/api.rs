@@ -5,9 +5,9 @@ use oriel_onvif::device_mgmt::{GetDeviceInformation, GetUsers};
 use oriel_trust::Identity;
 use serde_json::{Value, json};
 
-use super::House;
 use super::camera::Camera;
 use super::client::{Answer, device_service, message, request, soap};
+use super::{House, me};
 
 pub(super) const DEVICES: &str = "/api/v1/devices";
 pub(super) const TOKENS: &str = "/api/v1/tokens";
@@ -53,7 +53,7 @@ async fn anybody_may_ask_whether_the_cloud_is_well() {
 async fn a_device_is_registered_by_certificate_or_fingerprint_and_its_tunnels_are_shown() {
     let house = House::open().await;
     let camera = Camera::at(&house).await;
-    house.cloud.records().remove_devices(&[camera.id.to_string()].into()).unwrap();
+    house.scope().remove_devices(&me(), &[camera.id.to_string()].into()).await.unwrap();
     let pem = std::fs::read_to_string(camera.device.certificate()).unwrap();
     let made = create(&house, DEVICES, &json!({ "name": "Gate", "certificate": pem })).await;
     let id = made["id"].as_str().unwrap();
@@ -119,15 +119,15 @@ async fn many_are_registered_and_removed_at_once_or_none() {
     let again = call(&house, Method::POST, &format!("{DEVICES}/import"), &json!({ "devices": devices })).await;
     assert_eq!(again.status, StatusCode::CONFLICT);
     assert!(again.problem().contains("belongs to another device"), "{again:?}");
-    assert_eq!(house.cloud.records().devices().len(), 100);
+    assert_eq!(house.scope().device_ids().len(), 100);
     // One of them is not there: none is removed.
     let gone = json!({ "ids": [ids[0], "nobody"] });
     let answer = call(&house, Method::POST, &format!("{DEVICES}/remove"), &gone).await;
     assert_eq!(answer.status, StatusCode::NOT_FOUND);
-    assert_eq!(house.cloud.records().devices().len(), 100);
+    assert_eq!(house.scope().device_ids().len(), 100);
     let answer = call(&house, Method::POST, &format!("{DEVICES}/remove"), &json!({ "ids": ids })).await;
     assert_eq!(answer.json(), json!({ "removed": 100 }));
-    assert!(house.cloud.records().devices().is_empty());
+    assert!(house.scope().device_ids().is_empty());
 }
 
 #[tokio::test]

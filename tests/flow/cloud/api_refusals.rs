@@ -5,9 +5,9 @@ use oriel_soap::access::Level;
 use oriel_trust::Identity;
 use serde_json::{Value, json};
 
-use super::House;
 use super::api::{DEVICES, TOKENS, call, create, sent};
 use super::client::request;
+use super::{House, me};
 
 /// Every route that is for administrators.
 const ROUTES: [(Method, &str); 15] = [
@@ -31,9 +31,9 @@ const ROUTES: [(Method, &str); 15] = [
 #[tokio::test]
 async fn every_route_is_for_administrators_of_the_whole_cloud() {
     let house = House::open().await;
-    let device = house.cloud.records().add_device("one", Vec::new()).unwrap().id;
-    let limited = house.token_for(Level::Administrator, Some(&[&device]));
-    let (operator, user) = (house.token(Level::Operator), house.token(Level::User));
+    let device = house.scope().add_device(&me(), "one", None).await.unwrap().id.clone();
+    let limited = house.token_for(Level::Administrator, Some(&[&device])).await;
+    let (operator, user) = (house.token(Level::Operator).await, house.token(Level::User).await);
     for (method, path) in ROUTES {
         let anybody = house.ask(request(method.clone(), path, "nobody's")).await;
         assert_eq!(anybody.status, StatusCode::UNAUTHORIZED, "{method} {path}");
@@ -122,7 +122,7 @@ async fn a_body_that_cannot_be_used_is_refused_with_the_reason() {
         assert!(answer.problem().contains(word), "{path} {body}: {answer:?}");
     }
     assert_eq!(
-        (house.cloud.records().devices().len(), house.cloud.records().tokens().len()),
+        (house.scope().device_ids().len(), house.scope().tokens(None, usize::MAX).len()),
         (1, 1),
         "nothing was changed"
     );
@@ -159,7 +159,7 @@ async fn a_change_that_cannot_be_stored_is_no_change() {
     let answer = call(&house, Method::POST, DEVICES, &json!({ "name": "lost" })).await;
     assert_eq!(answer.status, StatusCode::INSUFFICIENT_STORAGE);
     assert!(answer.problem().contains("nothing was changed") && !answer.text.contains("records.new"), "{answer:?}");
-    assert!(house.cloud.records().devices().is_empty());
+    assert!(house.scope().device_ids().is_empty());
     std::fs::remove_dir(&spare).unwrap();
     create(&house, DEVICES, &json!({ "name": "kept" })).await;
 }

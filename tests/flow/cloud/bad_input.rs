@@ -6,9 +6,9 @@ use oriel_onvif::device_mgmt::{CreateUsers, GetDeviceInformation};
 use oriel_onvif::ns;
 use oriel_soap::access::Level;
 
-use super::House;
 use super::camera::Camera;
 use super::client::{bare, device_service, enveloped, message, soap};
+use super::{House, me};
 
 struct Case {
     name: &'static str,
@@ -75,7 +75,7 @@ fn envelopes(id: &DeviceId, token: &str) -> Vec<Case> {
     ]
 }
 
-fn from_outside(house: &House, camera: &DeviceId, offline: &DeviceId, revoked: &DeviceId) -> Vec<Case> {
+async fn from_outside(house: &House, camera: &DeviceId, offline: &DeviceId, revoked: &DeviceId) -> Vec<Case> {
     let token = &house.administrator;
     let ask = |id: &str, token: &str| soap(&device_service(id), token, good());
     let case = |name, request, status, fault, word| Case { name, request, status, fault, word };
@@ -92,7 +92,7 @@ fn from_outside(house: &House, camera: &DeviceId, offline: &DeviceId, revoked: &
         case("wrong credentials", ask(camera, "guessed"), 401, "NotAuthorized", "token"),
         case(
             "a level that is too low",
-            soap(&device_service(camera), &house.token(Level::User), bare(ns::TDS.uri, "SystemReboot")),
+            soap(&device_service(camera), &house.token(Level::User).await, bare(ns::TDS.uri, "SystemReboot")),
             403,
             "NotAuthorized",
             "SystemReboot",
@@ -108,11 +108,11 @@ async fn each_gets_its_status_its_fault_and_words() {
     let house = House::open_with(|config| config.limits.soap_body = 16 * 1024).await;
     let camera = Camera::connected(&house, "https", "Administrator").await;
     let offline = super::presence::offline(&house).await;
-    let revoked = house.cloud.records().add_device("revoked", Vec::new()).unwrap().id;
-    house.cloud.records().set_revoked(&revoked, true).unwrap();
+    let revoked = house.scope().add_device(&me(), "revoked", None).await.unwrap().id.clone();
+    house.scope().set_revoked(&me(), &revoked, true).await.unwrap();
     let mut wrong = Vec::new();
     let cases = envelopes(&camera.id, &house.administrator);
-    for case in cases.into_iter().chain(from_outside(&house, &camera.id, &offline, &revoked)) {
+    for case in cases.into_iter().chain(from_outside(&house, &camera.id, &offline, &revoked).await) {
         let answer = house.ask(case.request).await;
         let fault = answer.fault();
         let text = fault.reason.to_lowercase();

@@ -24,7 +24,7 @@ async fn rest(io: &mut (impl tokio::io::AsyncRead + Unpin)) -> String {
 async fn a_head_that_is_too_large_is_refused() {
     let house = House::open().await;
     let identity = Identity::self_signed("large", &[]).unwrap();
-    house.register(identity.fingerprint());
+    house.register(identity.fingerprint()).await;
     let mut io = house.tls_as(Some(&identity), HERE).await;
     let head = format!(
         "GET /up HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c-reverse\r\nX: {}\r\n\r\n",
@@ -40,7 +40,7 @@ async fn a_head_that_is_too_large_is_refused() {
 async fn a_head_that_is_too_slow_is_refused() {
     let house = House::open().await;
     let identity = Identity::self_signed("slow", &[]).unwrap();
-    house.register(identity.fingerprint());
+    house.register(identity.fingerprint()).await;
     let mut io = house.tls_as(Some(&identity), HERE).await;
     io.write_all(b"GET /up HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c-reverse\r\n").await.unwrap();
     let answer = tokio::spawn(async move { rest(&mut io).await });

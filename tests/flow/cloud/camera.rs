@@ -33,7 +33,7 @@ impl Camera {
     pub(super) async fn at(house: &House) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let device = Device::start(Self::config(house, &folder)).await.unwrap();
-        let id = house.register(device.fingerprint());
+        let id = house.register(device.fingerprint()).await;
         Self { device, id, _folder: folder }
     }
 
@@ -96,7 +96,7 @@ impl House {
         F: Future<Output = Response<Body>> + Send + 'static,
     {
         let identity = Identity::self_signed("puppet", &[]).unwrap();
-        let id = self.register(identity.fingerprint());
+        let id = self.register(identity.fingerprint()).await;
         let uplink = self.dial_as(&identity, scheme, service);
         self.online(&id).await;
         Puppet { id, _uplink: uplink }

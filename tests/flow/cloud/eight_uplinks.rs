@@ -22,7 +22,7 @@ async fn trusting(house: &House, liar: &Liar) -> Camera {
     let anchors = Policy::from_pem(liar.authority.certificate_pem().as_bytes()).unwrap();
     config.policies.insert("liar".to_owned(), anchors);
     let device = oriel_device::Device::start(config).await.unwrap();
-    let id = house.register(device.fingerprint());
+    let id = house.register(device.fingerprint()).await;
     Camera { device, id, _folder: folder }
 }
 
@@ -129,7 +129,7 @@ async fn an_uplink_is_replaced_and_deleted_through_itself_and_each_answer_arrive
     let mut config = Camera::config(&house, &folder);
     config.policies.insert("the same by another name".to_owned(), house.ca.clone());
     let device = oriel_device::Device::start(config).await.unwrap();
-    let camera = Camera { id: house.register(device.fingerprint()), device, _folder: folder };
+    let camera = Camera { id: house.register(device.fingerprint()).await, device, _folder: folder };
     camera.dial(&house.url("https"), "Administrator").await;
     house.online(&camera.id).await;
 

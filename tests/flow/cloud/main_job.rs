@@ -22,7 +22,7 @@ fn information(answer: &Answer) -> String {
 #[tokio::test]
 async fn a_bearer_reaches_a_device_over_either_http_and_either_form_of_the_tunnel() {
     let house = House::open().await;
-    let token = house.token(Level::User);
+    let token = house.token(Level::User).await;
     for scheme in ["https", "wss"] {
         let camera = Camera::connected(&house, scheme, "User").await;
         let ask = || soap(&device_service(&camera.id), &token, message(&GetDeviceInformation::default()));
@@ -40,7 +40,7 @@ async fn a_bearer_reaches_a_device_over_either_http_and_either_form_of_the_tunne
 async fn addresses_in_answers_lead_back_through_the_gateway() {
     let house = House::open().await;
     let camera = Camera::connected(&house, "https", "User").await;
-    let token = house.token(Level::User);
+    let token = house.token(Level::User).await;
     let told = house.client(&camera.id, &token).call(GetServices::default()).await.unwrap();
     let root = format!("https://localhost:{}", house.cloud.address().port());
     for service in &told.service {
@@ -64,7 +64,7 @@ async fn addresses_in_answers_lead_back_through_the_gateway() {
 #[tokio::test]
 async fn two_devices_behind_one_cloud_answer_for_themselves() {
     let house = House::open().await;
-    let token = house.token(Level::User);
+    let token = house.token(Level::User).await;
     let (one, other) =
         tokio::join!(Camera::connected(&house, "https", "User"), Camera::connected(&house, "wss", "User"));
     let serial = async |camera: &Camera| {

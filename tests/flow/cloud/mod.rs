@@ -26,9 +26,9 @@ mod withdrawal;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use oriel_cloud::records::DeviceId;
+use oriel_cloud::records::{Actor, DeviceId, NewToken, Role, Scope};
 use oriel_cloud::{Cloud, Config};
-use oriel_soap::access::{Level, Levels};
+use oriel_soap::access::Level;
 use oriel_trust::{Fingerprint, Identity, Policy, Validation, client_config};
 use rustls::ClientConfig;
 use tempfile::TempDir;
@@ -73,26 +73,32 @@ impl House {
         change(&mut config);
         let proxied = !config.proxy_protocol.is_empty();
         let mut cloud = Cloud::start(config, None).await.unwrap();
-        let administrator = cloud.take_first_token().unwrap().expose().to_owned();
+        let administrator = administrator(&mut cloud).await;
         let ca = cloud.ca().map_or_else(|| Policy { anchors: Vec::new() }, policy_of);
         let door = Door { address: cloud.address(), ca, proxied };
         Self { cloud, administrator, door, folder }
     }
 
     /// A token of `level` that reaches every device.
-    fn token(&self, level: Level) -> String {
-        self.token_for(level, None)
+    async fn token(&self, level: Level) -> String {
+        self.token_for(level, None).await
     }
 
-    fn token_for(&self, level: Level, devices: Option<&[&DeviceId]>) -> String {
+    async fn token_for(&self, level: Level, devices: Option<&[&DeviceId]>) -> String {
         let devices = devices.map(|devices| devices.iter().map(|id| Arc::clone(id)).collect());
-        let (_, secret) = self.cloud.records().add_token("test", Levels::from(level), devices).unwrap();
+        let new = NewToken { devices, ..NewToken::of(role(level), "test") };
+        let (_, secret) = self.scope().add_token(&me(), new).await.unwrap();
         secret.expose().to_owned()
     }
 
+    /// The records of the first organisation.
+    fn scope(&self) -> Scope<'_> {
+        self.cloud.records().within(&self.cloud.records().first_organisation().unwrap())
+    }
+
     /// Registers the owner of a key.
-    fn register(&self, key: Fingerprint) -> DeviceId {
-        self.cloud.records().add_device("camera", vec![key]).unwrap().id
+    async fn register(&self, key: Fingerprint) -> DeviceId {
+        Arc::clone(&self.scope().add_device(&me(), "camera", Some(key)).await.unwrap().id)
     }
 
     /// Returns when a device is connected. Its arrival is awaited.
@@ -135,6 +141,28 @@ impl Door {
         let tcp = self.tcp(source).await;
         TlsConnector::from(Arc::new(config)).connect("localhost".try_into().unwrap(), tcp).await.unwrap()
     }
+}
+
+/// Who changes the records for a test.
+fn me() -> Actor {
+    Actor::system()
+}
+
+/// The role that gives a level.
+fn role(level: Level) -> Role {
+    match level {
+        Level::Administrator => Role::Administrator,
+        Level::Operator => Role::Operator,
+        _ => Role::Viewer,
+    }
+}
+
+/// An administrator's token of the first organisation.
+async fn administrator(cloud: &mut Cloud) -> String {
+    cloud.take_setup_link().expect("a new cloud makes a link");
+    let scope = cloud.records().within(&cloud.records().first_organisation().unwrap());
+    let new = NewToken::of(Role::Administrator, "first administrator");
+    scope.add_token(&me(), new).await.unwrap().1.expose().to_owned()
 }
 
 fn config(folder: &TempDir) -> Config {

@@ -39,9 +39,9 @@ struct Many {
 }
 
 impl Many {
-    fn at(house: &House) -> Self {
+    async fn at(house: &House) -> Self {
         let identity = Identity::self_signed("many", &[]).unwrap();
-        let id = house.register(identity.fingerprint());
+        let id = house.register(identity.fingerprint()).await;
         Self { id, identity, release: Arc::default() }
     }
 
@@ -84,7 +84,7 @@ impl Many {
 #[tokio::test]
 async fn the_newest_of_four_tunnels_is_used_and_the_next_when_it_goes() {
     let house = House::open().await;
-    let many = Many::at(&house);
+    let many = Many::at(&house).await;
     let mut held = Vec::new();
     for number in 1..=4 {
         held.push(many.dial(&house, number).await);
@@ -101,7 +101,7 @@ async fn the_newest_of_four_tunnels_is_used_and_the_next_when_it_goes() {
 #[tokio::test]
 async fn the_fifth_tunnel_evicts_the_oldest_once_its_streams_are_done() {
     let house = House::open().await;
-    let many = Many::at(&house);
+    let many = Many::at(&house).await;
     let mut first = many.dial(&house, 1).await;
     let oldest = house.cloud.registry().presence(&many.id).tunnels[0].tunnel.clone();
     let mut client = house.h2().await;
@@ -130,7 +130,7 @@ async fn the_fifth_tunnel_evicts_the_oldest_once_its_streams_are_done() {
 #[tokio::test]
 async fn an_offline_device_is_offline_at_once() {
     let house = House::open().await;
-    let many = Many::at(&house);
+    let many = Many::at(&house).await;
     let _one = many.dial(&house, 1).await;
     house.cloud.registry().presence(&many.id).tunnels[0].tunnel.close(CloseReason::Local("a test".to_owned()));
     super::until("the release", || house.cloud.registry().presence(&many.id).tunnels.is_empty()).await;
@@ -147,7 +147,7 @@ async fn an_offline_device_is_offline_at_once() {
 #[tokio::test]
 async fn a_device_that_moves_is_waited_for() {
     let house = House::open().await;
-    let many = Many::at(&house);
+    let many = Many::at(&house).await;
     let mut one = many.dial(&house, 1).await;
     one.stop.drain(Duration::from_secs(5));
     assert_eq!((&mut one.served).await.unwrap(), Closed::Drained);
@@ -168,7 +168,7 @@ async fn a_device_that_moves_is_waited_for() {
 #[tokio::test]
 async fn patience_with_a_moving_device_ends() {
     let house = House::open().await;
-    let many = Many::at(&house);
+    let many = Many::at(&house).await;
     let mut one = many.dial(&house, 1).await;
     one.stop.drain(Duration::from_secs(5));
     (&mut one.served).await.unwrap();
@@ -182,7 +182,7 @@ async fn patience_with_a_moving_device_ends() {
 #[tokio::test]
 async fn one_key_in_two_places_raises_an_alarm() {
     let house = House::open_with(|config| config.proxy_protocol = vec!["127.0.0.0/8".parse().unwrap()]).await;
-    let many = Many::at(&house);
+    let many = Many::at(&house).await;
     let alarms = async || super::api::show(&house, &many.id).await["alarms"].as_u64().unwrap();
     let _a = many.dial_from(&house, 1, "192.0.2.10").await;
     let _again = many.dial_from(&house, 2, "192.0.2.10").await;
@@ -201,7 +201,7 @@ async fn one_key_in_two_places_raises_an_alarm() {
 #[tokio::test]
 async fn a_copied_key_is_noticed_though_each_tunnel_ends_before_the_next() {
     let house = House::open_with(|config| config.proxy_protocol = vec!["127.0.0.0/8".parse().unwrap()]).await;
-    let many = Many::at(&house);
+    let many = Many::at(&house).await;
     for (number, source) in ["192.0.2.10", "198.51.100.20", "192.0.2.10", "198.51.100.20"].into_iter().enumerate() {
         let one = many.dial_from(&house, number, source).await;
         drop(one);
@@ -212,7 +212,7 @@ async fn a_copied_key_is_noticed_though_each_tunnel_ends_before_the_next() {
 
 /// A device that was here and is not any more.
 pub(super) async fn offline(house: &House) -> DeviceId {
-    let many = Many::at(house);
+    let many = Many::at(house).await;
     let _one = many.dial(house, 1).await;
     house.cloud.registry().presence(&many.id).tunnels[0].tunnel.close(CloseReason::Local("a test".to_owned()));
     super::until("the release", || house.cloud.registry().presence(&many.id).tunnels.is_empty()).await;

@@ -64,7 +64,7 @@ impl House {
     /// A registered device whose tunnel was accepted; HTTP/2 has not begun on its side.
     pub(super) async fn upgraded(&self) -> RawDevice {
         let identity = Identity::self_signed("raw", &[]).unwrap();
-        let id = self.register(identity.fingerprint());
+        let id = self.register(identity.fingerprint()).await;
         let mut io = self.tls_as(Some(&identity), HERE).await;
         io.write_all(UPGRADE).await.unwrap();
         let head = read_head(&mut io).await;

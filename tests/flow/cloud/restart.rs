@@ -33,7 +33,7 @@ impl Held {
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let config = super::config(&folder);
         let mut cloud = Cloud::start(config.clone(), Some(listener.try_clone().unwrap())).await.unwrap();
-        let administrator = cloud.take_first_token().unwrap().expose().to_owned();
+        let administrator = super::administrator(&mut cloud).await;
         let door = Door { address: cloud.address(), ca: policy_of(cloud.ca().unwrap()), proxied: false };
         (Self { listener, config }, House { cloud, administrator, door, folder })
     }

@@ -15,7 +15,7 @@ use super::api::{create, show};
 use super::camera::{Camera, soap_ok};
 use super::client::{device_service, message, request, soap};
 use super::raw::{UPGRADE, read_head};
-use super::{HERE, House};
+use super::{HERE, House, me};
 
 /// The device's word on why its uplink is down.
 async fn error_of(camera: &Camera, word: &str) -> String {
@@ -67,8 +67,8 @@ async fn revoking_cuts_at_once_and_the_device_is_told_why() {
 async fn a_restored_device_may_come_back_and_a_removed_one_may_not() {
     let house = House::open().await;
     let identity = Identity::self_signed("restored", &[]).unwrap();
-    let id = house.register(identity.fingerprint());
-    house.cloud.records().set_revoked(&id, true).unwrap();
+    let id = house.register(identity.fingerprint()).await;
+    house.scope().set_revoked(&me(), &id, true).await.unwrap();
     let (status, text) = refusal(attempt(&house, Some(&identity), None, "https").await);
     assert_eq!(status, 403);
     assert!(text.contains("revoked"), "{text}");
@@ -89,7 +89,7 @@ async fn a_restored_device_may_come_back_and_a_removed_one_may_not() {
 async fn a_key_that_nobody_registered_is_named_in_the_refusal() {
     let house = House::open().await;
     let camera = Camera::at(&house).await;
-    house.cloud.records().remove_devices(&[camera.id.to_string()].into()).unwrap();
+    house.scope().remove_devices(&me(), &[camera.id.to_string()].into()).await.unwrap();
     camera.dial(&house.url("https"), "User").await;
     let error = error_of(&camera, "not registered").await;
     assert!(error.contains("403") && error.contains(&camera.device.fingerprint().to_string()), "{error}");
@@ -133,15 +133,15 @@ async fn a_device_token_admits_in_either_form() {
         served.await.unwrap();
         super::until("its end", || house.cloud.registry().presence(&id).tunnels.is_empty()).await;
     }
-    house.cloud.records().set_revoked(&id, true).unwrap();
+    house.scope().set_revoked(&me(), &id, true).await.unwrap();
     assert_eq!(refusal(attempt(&house, None, Some(token), "https").await).0, 403);
 }
 
 #[tokio::test]
 async fn a_token_in_the_address_counts_in_the_websocket_form_alone() {
     let house = House::open().await;
-    let id = house.cloud.records().add_device("by query", Vec::new()).unwrap().id;
-    let (_, token) = house.cloud.records().add_device_token(&id).unwrap();
+    let id = house.scope().add_device(&me(), "by query", None).await.unwrap().id.clone();
+    let (_, token) = house.scope().add_device_token(&me(), &id).await.unwrap();
     let websocket = format!(
         "GET /up?access_token={} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: h2c-reverse\r\n\r\n",

@@ -2,15 +2,15 @@
 
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, Method, Request, StatusCode};
-use oriel_cloud::records::DeviceId;
+use oriel_cloud::records::{DeviceId, NewToken, Role};
 use oriel_onvif::device_mgmt::{GetDeviceInformation, GetUsers};
 use oriel_onvif::ns;
 use oriel_soap::access::{Level, Levels, allowed};
 use oriel_uplink::body;
 
-use super::House;
 use super::camera::{Camera, LEVELS, Puppet, Seen};
 use super::client::{Answer, bare, device_service, message, request, soap, whole};
+use super::{House, me};
 
 #[tokio::test]
 async fn every_operation_of_the_tables_is_for_the_levels_of_its_access_class() {
@@ -18,10 +18,10 @@ async fn every_operation_of_the_tables_is_for_the_levels_of_its_access_class() {
     let (puppet, seen) = house.witness().await;
     let (mut client, path) = (house.h2().await, device_service(&puppet.id));
     let mut refusals = 0;
-    for levels in [Level::Anonymous, Level::User, Level::Operator, Level::Administrator].map(Levels::from) {
-        let (_, secret) = house.cloud.records().add_token("of a level", levels, None).unwrap();
+    for level in LEVELS {
+        let (levels, secret) = (Levels::from(level), house.token(level).await);
         for row in oriel_onvif::tables().iter().flat_map(|table| table.rows) {
-            let asked = soap(&path, secret.expose(), bare(row.service.uri, row.name));
+            let asked = soap(&path, &secret, bare(row.service.uri, row.name));
             let answer = whole(client.send_request(house.absolute(asked).map(body::full)).await.unwrap()).await;
             let saw = seen.take();
             if allowed(levels, row.access) {
@@ -47,7 +47,7 @@ async fn what_is_in_no_table_is_for_administrators() {
     let unknown =
         [(ns::TDS.uri, "LaunchRockets"), ("http://www.onvif.org/ver10/media/wsdl", "GetProfiles"), ("", "GetUsers")];
     for level in LEVELS {
-        let token = house.token(level);
+        let token = house.token(level).await;
         for (namespace, name) in unknown {
             let body = if namespace.is_empty() {
                 super::client::enveloped(&format!("<{name}/>"))
@@ -75,7 +75,7 @@ async fn soap_to_anything_but_a_service_is_for_administrators() {
         for level in LEVELS {
             let asked = soap(
                 &format!("/d/{}{path}", puppet.id),
-                &house.token(level),
+                &house.token(level).await,
                 message(&GetDeviceInformation::default()),
             );
             let answer = house.ask(asked).await;
@@ -100,7 +100,7 @@ async fn what_is_no_soap_is_for_administrators() {
         (Method::HEAD, None),
     ];
     for level in LEVELS {
-        let token = house.token(level);
+        let token = house.token(level).await;
         for (method, kind) in &kinds {
             let mut asked = request(method.clone(), &format!("/d/{}/snapshot.jpg?n=1", puppet.id), &token);
             if let Some(kind) = kind {
@@ -137,10 +137,10 @@ async fn unknown_foreign_and_revoked_devices_answer_alike() {
     let house = House::open().await;
     let (mine, seen) = house.witness().await;
     let (foreign, foreign_seen) = house.witness().await;
-    let revoked = house.cloud.records().add_device("revoked", Vec::new()).unwrap().id;
-    house.cloud.records().set_revoked(&revoked, true).unwrap();
+    let revoked = house.scope().add_device(&me(), "revoked", None).await.unwrap().id.clone();
+    house.scope().set_revoked(&me(), &revoked, true).await.unwrap();
     let unknown: DeviceId = "abcdefghijklmnop".into();
-    let token = house.token_for(Level::Administrator, Some(&[&mine.id, &revoked]));
+    let token = house.token_for(Level::Administrator, Some(&[&mine.id, &revoked])).await;
     let kinds: [Ask; 3] = [
         |id, token| soap(&device_service(id), token, message(&GetDeviceInformation::default())),
         |id, token| soap(&device_service(id), token, "no XML"),
@@ -184,9 +184,9 @@ async fn nobody_gets_in_without_one_valid_token() {
     let house = House::open().await;
     let (puppet, seen) = house.witness().await;
     let good = format!("Bearer {}", house.administrator);
-    let (_, device_token) = house.cloud.records().add_device_token(&puppet.id).unwrap();
-    let ended = house.cloud.records().add_token("ended", Levels::ADMINISTRATOR, None).unwrap();
-    house.cloud.records().remove_token(&ended.0.id).unwrap();
+    let (_, device_token) = house.scope().add_device_token(&me(), &puppet.id).await.unwrap();
+    let ended = house.scope().add_token(&me(), NewToken::of(Role::Administrator, "ended")).await.unwrap();
+    house.scope().remove_token(&me(), &ended.0.id).await.unwrap();
     refused(&house, &puppet, &seen, &[]).await;
     refused(&house, &puppet, &seen, &["Bearer unknown"]).await;
     refused(&house, &puppet, &seen, &["Bearer "]).await;

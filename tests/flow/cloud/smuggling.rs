@@ -188,7 +188,7 @@ fn only_the_allowed(asked: &[Asked], name: &str) {
 async fn each(tricks: Vec<Trick>) {
     let house = House::open().await;
     let (puppet, seen) = house.witness().await;
-    let token = house.token(Level::User);
+    let token = house.token(Level::User).await;
     let mut wrong = Vec::new();
     for trick in tricks {
         let (status, answer) = send(&house, &puppet, &token, &trick).await;
@@ -241,7 +241,7 @@ async fn framed(house: &House, seen: &Seen, head: &str, rest: &str) -> bool {
 async fn a_length_that_can_be_read_in_two_ways_hides_no_second_request() {
     let house = House::open().await;
     let (puppet, seen) = house.witness().await;
-    let token = house.token(Level::User);
+    let token = house.token(Level::User).await;
     let path = device_service(&puppet.id);
     let head = |lines: &str| {
         format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n{SOAP}{lines}")
@@ -284,7 +284,7 @@ async fn a_path_stays_with_its_device() {
     let house = House::open().await;
     let (puppet, seen) = house.witness().await;
     let (other, other_seen) = house.witness().await;
-    let only_one = house.token_for(Level::Administrator, Some(&[&puppet.id]));
+    let only_one = house.token_for(Level::Administrator, Some(&[&puppet.id])).await;
     for rest in [
         format!("/../{}/onvif/device_service", other.id),
         format!("/..%2f{}/onvif/device_service", other.id),

@@ -50,7 +50,7 @@ async fn at_rest(house: &House, puppet: &Puppet, streams: usize) {
 
 /// SOAP on the tunnel that is full of stalled streams.
 async fn soap_is_quick(house: &House, puppet: &Puppet, what: &str) {
-    let token = house.token(Level::User);
+    let token = house.token(Level::User).await;
     let mut client = house.h2().await;
     let mut times = Vec::with_capacity(CALLS);
     for _ in 0..CALLS {

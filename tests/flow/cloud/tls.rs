@@ -101,13 +101,13 @@ async fn the_own_authority_stays_for_the_next_start() {
     drop(cloud);
     let mut again = oriel_cloud::Cloud::start(super::config(&folder), None).await.unwrap();
     assert_eq!(std::fs::read(again.ca().unwrap()).unwrap(), ca);
-    assert!(again.take_first_token().is_none(), "the first administrator is made once");
+    assert!(again.take_setup_link().is_some(), "nobody has used the link that was made first");
     let door = super::Door { address: again.address(), ..door };
     let answer = door.ask(Request::get("/api/v1/health").body(Vec::new()).unwrap()).await;
     assert_eq!(answer.status, StatusCode::OK);
     // Secret files are for their owner alone.
     use std::os::unix::fs::PermissionsExt as _;
-    for file in ["tls/ca.key", "records.json"] {
+    for file in ["tls/ca.key", "seal.key"] {
         let mode = std::fs::metadata(folder.path().join("cloud").join(file)).unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0, "{file}");
     }

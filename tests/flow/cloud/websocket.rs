@@ -135,7 +135,7 @@ async fn the_devices_refusal_is_the_clients_and_so_are_the_gateways() {
     };
     let refused = ask("/closed", &house.administrator).await;
     assert!(refused.starts_with("HTTP/1.1 403 ") && refused.contains("not in here"), "{refused}");
-    let refused = ask("/live", &house.token(Level::Operator)).await;
+    let refused = ask("/live", &house.token(Level::Operator).await).await;
     assert!(refused.starts_with("HTTP/1.1 403 ") && refused.contains("only an administrator"), "{refused}");
     let refused = ask("/live", "unknown").await;
     assert!(refused.starts_with("HTTP/1.1 401 "), "{refused}");

@@ -6,17 +6,18 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
-use oriel_soap::access::{Level, Levels};
+use oriel_cloud::records::{NewToken, Origin, Role};
+use oriel_soap::access::Level;
 use oriel_trust::Identity;
 use oriel_uplink::cloud::CloseReason;
 use oriel_uplink::device::{Credentials, Uplink, UplinkConfig};
 use oriel_uplink::{AccessToken, Body, body};
 use serde_json::{Value, json};
 
-use super::House;
 use super::api::{DEVICES, TOKENS, call, create, show};
 use super::camera::soap_ok;
 use super::client::request;
+use super::{House, me};
 
 #[tokio::test]
 async fn a_key_or_a_token_that_is_taken_back_cuts_its_own_tunnels_alone() {
@@ -25,7 +26,7 @@ async fn a_key_or_a_token_that_is_taken_back_cuts_its_own_tunnels_alone() {
     let keys: Vec<Identity> = (0..2).map(|_| Identity::self_signed("a way", &[]).unwrap()).collect();
     let mut uplinks = Vec::new();
     for (number, key) in keys.iter().enumerate() {
-        house.cloud.records().add_key(&id, key.fingerprint()).unwrap();
+        house.scope().add_key(&me(), &id, key.fingerprint(), Origin::Pinned, None).await.unwrap();
         uplinks.push(house.dial_as(key, "https", |_| async { soap_ok() }));
         super::until("a tunnel by key", || house.tunnels(&id) == number + 1).await;
     }
@@ -64,7 +65,7 @@ async fn a_callers_token_that_is_taken_back_ends_what_it_watches() {
             ))))
         })
         .await;
-    let (token, secret) = house.cloud.records().add_token("viewer", Levels::from(Level::Administrator), None).unwrap();
+    let (token, secret) = house.scope().add_token(&me(), NewToken::of(Role::Administrator, "viewer")).await.unwrap();
     let mut client = house.h2().await;
     let live = format!("/d/{}/live", puppet.id);
     let asked = house.absolute(request(Method::GET, &live, secret.expose())).map(body::full);
@@ -87,18 +88,18 @@ async fn the_last_administrator_stays() {
     assert_eq!(refused.status, StatusCode::CONFLICT);
     assert!(refused.problem().contains("last administrator"), "{refused:?}");
     // One that is limited to some devices is none for the API.
-    let device = house.cloud.records().add_device("one", Vec::new()).unwrap().id;
-    house.token_for(Level::Administrator, Some(&[&device]));
+    let device = house.scope().add_device(&me(), "one", None).await.unwrap().id.clone();
+    house.token_for(Level::Administrator, Some(&[&device])).await;
     assert_eq!(call(&house, Method::DELETE, &path, &Value::Null).await.status, StatusCode::CONFLICT);
-    house.token(Level::Administrator);
+    house.token(Level::Administrator).await;
     assert_eq!(call(&house, Method::DELETE, &path, &Value::Null).await.status, StatusCode::NO_CONTENT);
 }
 
 #[tokio::test]
 async fn a_device_that_is_forgotten_leaves_the_tokens_that_named_it_without_reach() {
     let house = House::open().await;
-    let device = house.cloud.records().add_device("one", Vec::new()).unwrap().id;
-    let token = house.token_for(Level::User, Some(&[&device]));
+    let device = house.scope().add_device(&me(), "one", None).await.unwrap().id.clone();
+    let token = house.token_for(Level::User, Some(&[&device])).await;
     call(&house, Method::DELETE, &format!("{DEVICES}/{device}"), &Value::Null).await;
     let listed = call(&house, Method::GET, TOKENS, &Value::Null).await.json();
     assert_eq!(listed[1]["devices"], json!([]), "not null, which would be all devices");

@@ -50,15 +50,14 @@ impl Cloud {
 
 fn announce(cloud: &mut oriel_cloud::Cloud, output: Output) {
     let url = format!("https://{}", cloud.address());
-    let token = cloud.take_first_token();
-    let secret = token.as_ref().map(oriel_cloud::Secret::expose);
-    let json = serde_json::json!({ "cloud": url, "ca": cloud.ca(), "admin_token": secret });
+    let link = cloud.take_setup_link().map(|link| format!("{url}/#/redeem/{}", link.expose()));
+    let json = serde_json::json!({ "cloud": url, "ca": cloud.ca(), "setup_link": link });
     let mut text = format!("cloud on {url}");
     if let Some(ca) = cloud.ca() {
         text += &format!("\nits certificate authority: {}", ca.display());
     }
-    if let Some(secret) = secret {
-        text += &format!("\nadministrator's token, shown this once: {secret}");
+    if let Some(link) = link {
+        text += &format!("\nthe first administrator's one-time link, shown this once: {link}");
     }
     output.print(&json, &text);
 }

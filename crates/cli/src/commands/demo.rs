@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 use oriel_client::{Auth, Client};
+use oriel_cloud::records::{Actor, NewToken, Role};
 use oriel_onvif::uplink::{Configuration, ConnectionStatus, GetUplinks, SetUplink};
 use oriel_soap::With as _;
 use oriel_soap::xml::List;
@@ -39,10 +40,10 @@ impl Demo {
         super::raise_open_files();
         let temporary = tempfile::tempdir().context("a temporary folder")?;
         let data = temporary.path();
-        let mut cloud = start_cloud(data).await?;
+        let cloud = start_cloud(data).await?;
         let ca = cloud.ca().context("the demo's cloud has an authority of its own")?.to_owned();
         let device = start_device(data, &ca).await?;
-        let visit = introduce(&mut cloud, &device, ca)?;
+        let visit = introduce(&cloud, &device, ca).await?;
         tokio::select! {
             set = set_uplink(&visit) => {
                 set?;
@@ -73,9 +74,12 @@ async fn start_device(data: &Path, ca: &Path) -> anyhow::Result<oriel_device::De
 }
 
 /// Registers the device's key at the cloud, and gathers what a visitor needs.
-fn introduce(cloud: &mut oriel_cloud::Cloud, device: &oriel_device::Device, ca: PathBuf) -> anyhow::Result<Visit> {
-    let registered = cloud.records().add_device("Demo camera", vec![device.fingerprint()])?;
-    let token = cloud.take_first_token().context("a new cloud makes a token")?;
+async fn introduce(cloud: &oriel_cloud::Cloud, device: &oriel_device::Device, ca: PathBuf) -> anyhow::Result<Visit> {
+    let actor = Actor::system();
+    let organisation = cloud.records().first_organisation().context("a new cloud makes an organisation")?;
+    let records = cloud.records().within(&organisation);
+    let registered = records.add_device(&actor, "Demo camera", Some(device.fingerprint())).await?;
+    let (_, token) = records.add_token(&actor, NewToken::of(Role::Administrator, "demo")).await?;
     let first = device.first_credentials().context("a new camera makes an account")?;
     Ok(Visit {
         cloud: format!("https://{}", cloud.address()),
