@@ -38,6 +38,7 @@ pub mod config;
 pub mod facts;
 mod file;
 mod gateway;
+mod pages;
 mod port;
 pub mod records;
 mod refusal;
@@ -182,7 +183,7 @@ impl Cloud {
             end: end.clone(),
             config,
         });
-        let api = Api(api::router(Arc::clone(&shared)));
+        let api = Api(api::router(Arc::clone(&shared)).merge(pages::router(shared.config.tls.is_some())));
         shared.spawn(&shared.tasks, port::run(listener, Arc::clone(&shared), api));
         shared.spawn(&shared.uplinks, Arc::clone(&certificate).keep_fresh(shared.draining.clone()));
         Ok(Self { shared, address, certificate, setup_link, _end: end.drop_guard() })

@@ -1,0 +1,56 @@
+// Set a password with a one-time link: the first administrator's, an invitation, or a reset.
+// @ts-check
+
+import { Refused, redeem } from '../api.js';
+import { fill, h } from '../dom.js';
+import { Page, field, form, text } from '../parts.js';
+
+class Redeem extends Page {
+  open() {
+    const name = h('input', { name: 'name', autocomplete: 'name', maxlength: 200 });
+    const password = h('input', { name: 'password', type: 'password', autocomplete: 'new-password', required: true, minlength: 12 });
+    const again = h('input', { name: 'again', type: 'password', autocomplete: 'new-password', required: true });
+    const email = h('input', { name: 'email', type: 'email', autocomplete: 'username', required: true, disabled: true });
+    const address = field('E-mail address', email, 'You are the first administrator: this is what you will log in with.');
+    address.hidden = true;
+    const content = [
+      address,
+      field('New password', password, 'At least 12 characters. A few unrelated words are easier to remember than symbols.'),
+      field('The same again', again),
+      field('Your name (optional)', name, 'Shown to the others of your organisation.'),
+    ];
+    fill(
+      this,
+      h(
+        'div',
+        { class: 'card' },
+        h('h1', { tabindex: -1 }, 'Set your password'),
+        h('p', null, 'This link works once. With your new password you are logged in.'),
+        form(content, 'Set password', async (data) => {
+          if (password.value !== again.value) {
+            again.focus();
+            throw new Error('The two passwords are not the same.');
+          }
+          try {
+            const [name, email] = [text(data, 'name'), text(data, 'email')];
+            await redeem({ link: this.target, password: password.value, ...(name ? { name } : {}), ...(email ? { email } : {}) });
+          } catch (error) {
+            // Only the first administrator's link asks for an address; the others know whose they are.
+            if (email.disabled && error instanceof Refused && /^email:/i.test(error.message)) {
+              address.hidden = false;
+              email.disabled = false;
+              email.focus();
+              throw new Error('This link makes the first administrator. Enter the e-mail address to log in with.');
+            }
+            throw error;
+          }
+          // The link is used up: it leaves the address bar and the history.
+          location.replace('#/devices');
+        }),
+      ),
+    );
+    password.focus();
+  }
+}
+
+customElements.define('oriel-redeem', Redeem);
