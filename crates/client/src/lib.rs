@@ -7,6 +7,9 @@ use http::StatusCode;
 use oriel_soap::Fault;
 
 mod call;
+mod connection;
+pub mod forward;
+mod origin;
 pub mod transport;
 
 pub use call::{Auth, Client};
