@@ -39,6 +39,8 @@ enum Command {
     Uplink(commands::uplink::Uplink),
     /// Call any operation of a device, directly or through a cloud.
     Call(commands::call::Call),
+    /// Open a local port that leads to a device behind a cloud.
+    Forward(commands::forward::Forward),
     /// Run many devices against a cloud, for load.
     #[cfg(feature = "device")]
     Swarm(commands::swarm::Swarm),
@@ -80,6 +82,7 @@ fn run(command: Command, output: output::Output) -> anyhow::Result<()> {
         Command::Device(device) => commands::block_on(commands::Threads::One, device.run(output)),
         Command::Uplink(uplink) => commands::block_on(commands::Threads::One, uplink.run(output)),
         Command::Call(call) => commands::block_on(commands::Threads::One, call.run(output)),
+        Command::Forward(forward) => commands::block_on(commands::Threads::One, forward.run(output)),
         #[cfg(feature = "device")]
         Command::Swarm(swarm) => commands::block_on(commands::Threads::All, swarm.run(output)),
         Command::Config(config) => config.run(output),

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use clap::Args;
 use oriel_client::{Auth, Client};
 use oriel_trust::{Policy, Validation, client_config};
+use rustls::ClientConfig;
 use url::Url;
 
 use crate::exit::BadUsage;
@@ -84,6 +85,20 @@ impl Target {
             _ => None,
         };
         Client::new(&url, tls, auth).context(url)
+    }
+
+    /// The cloud's address of it, the token, and TLS that believes the cloud.
+    pub(crate) fn behind_cloud(&self) -> anyhow::Result<(Url, String, ClientConfig)> {
+        let (url, auth) = self.given.resolve(&self.device, &environment)?;
+        if !is_behind_cloud(&url) {
+            return Err(BadUsage::error(
+                "only a device behind a cloud is meant: give its id and --cloud, or https://…/d/…",
+            ));
+        }
+        let Auth::Bearer(token) = auth else {
+            return Err(BadUsage::error("a cloud wants --token or ORIEL_TOKEN"));
+        };
+        Ok((url, token, client_config(&self.trust.validation()?, None)?))
     }
 }
 

@@ -9,6 +9,7 @@ mod bounds_of_the_port;
 mod camera;
 mod client;
 mod eight_uplinks;
+mod forward;
 mod hygiene;
 mod main_job;
 mod presence;

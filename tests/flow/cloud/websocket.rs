@@ -16,7 +16,7 @@ use super::raw::read_head;
 const KEY: (&str, &str) = ("dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
 
 /// Sends back what comes, and after the end of it a last word.
-async fn echo(mut request: Request<Body>) -> Response<Body> {
+pub(super) async fn echo(mut request: Request<Body>) -> Response<Body> {
     let named = request.extensions().get::<hyper::ext::Protocol>().map(|protocol| protocol.as_str().to_owned());
     if request.method() != Method::CONNECT || named.as_deref() != Some("websocket") {
         return Response::builder().status(501).body(body::full("no WebSocket")).unwrap();
