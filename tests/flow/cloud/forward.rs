@@ -156,7 +156,7 @@ async fn what_fails_says_where() {
 async fn a_token_of_few_rights_stays_one() {
     let house = House::open().await;
     let camera = Camera::connected(&house, "https", "Administrator").await;
-    let port = port(&house, &camera.id, &house.token(Level::User)).await;
+    let port = port(&house, &camera.id, &house.token(Level::User).await).await;
     let client = client(port.address(), Auth::Password { user: "admin".to_owned(), password: "x".to_owned() });
     client.call(GetDeviceInformation::default()).await.unwrap();
     let error = client.call(GetUsers::default()).await.unwrap_err();
