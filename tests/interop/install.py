@@ -14,6 +14,8 @@ CACHE = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "interop"
 
 # Command → Debian package. None of these starts a daemon by itself in a container or is told to by us.
 APT = {"haproxy": "haproxy", "nft": "nftables", "conntrack": "conntrack", "ip": "iproute2"}
+# Scenarios that need these are skipped where they cannot be had.
+OPTIONAL = {"pebble": "pebble"}
 
 ZEEP = ["zeep==4.3.3", "lxml==6.1.3", "attrs==26.1.0", "isodate==0.7.2", "platformdirs==4.14.5"]
 ZEEP += ["requests==2.34.2", "requests-toolbelt==1.0.0", "requests-file==3.0.1", "urllib3==2.8.0"]
@@ -62,6 +64,11 @@ def apt():
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         run(["apt-get", "update"], env=environment)
         run(["apt-get", "install", "-y", "--no-install-recommends", *missing], env=environment)
+    for command, package in OPTIONAL.items():
+        if not shutil.which(command, path=path):
+            print(f"installing by apt: {package}", flush=True)
+            argv = ["apt-get", "install", "-y", "--no-install-recommends", package]
+            subprocess.run(argv, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"}, capture_output=True)
 
 
 def venv(folder, packages):

@@ -93,6 +93,7 @@ class Cloud:
         drain=5,
         netns=None,
         socket=None,
+        tables=(),
         **settings,
     ):
         self.scene, self.name, self.netns, self.socket = scene, name, netns, socket
@@ -100,7 +101,9 @@ class Cloud:
         top = {"listen": listen, "data": self.data, "drain_seconds": drain, **settings}
         if proxy:
             top["proxy_protocol"] = list(proxy)
-        tables = [("[tls]", {"certificate": CERTS / "server.pem", "key": CERTS / "server.key"})] if tls else []
+        tables = list(tables)
+        if tls:
+            tables.append(("[tls]", {"certificate": CERTS / "server.pem", "key": CERTS / "server.key"}))
         self.config = write_toml(scene.folder / f"{name}.toml", top, tables)
         self.own_tls, self.admin, self.process = not tls, None, None
 
@@ -117,9 +120,10 @@ class Cloud:
     def ready(self):
         up = self.process.wait("up", timeout=30)
         self.url = up["cloud"].rstrip("/")
+        self.metrics = up.get("metrics")
         self.ca = up["ca"] if self.own_tls else str(CERTS / "ca.pem")
         self.admin = up.get("admin_token") or self.admin
-        self.context = soap.trust(self.ca)
+        self.context = soap.trust(self.ca) if self.ca else None
         return self
 
     def terminate(self):

@@ -9,6 +9,8 @@ mod exit;
 mod log;
 mod output;
 mod target;
+#[cfg(feature = "traces")]
+mod traces;
 
 /// ONVIF cloud connectivity: see and run cameras that stand behind a firewall.
 #[derive(Parser)]
@@ -17,9 +19,8 @@ struct Arguments {
     /// Print one line of JSON for programs instead of text for people.
     #[arg(long, global = true)]
     json: bool,
-    /// What to log to standard error, such as `info` or `oriel_uplink=debug`.
-    #[arg(long, global = true, value_name = "FILTER", env = "ORIEL_LOG", default_value = "warn")]
-    log: String,
+    #[command(flatten)]
+    logging: log::Logging,
     #[command(subcommand)]
     command: Command,
 }
@@ -53,8 +54,22 @@ enum Command {
     },
 }
 
+impl Command {
+    /// How traces call the program.
+    fn service(&self) -> &'static str {
+        match self {
+            #[cfg(feature = "cloud")]
+            Self::Cloud(_) => "oriel-cloud",
+            #[cfg(feature = "device")]
+            Self::Device(_) => "oriel-device",
+            _ => "oriel",
+        }
+    }
+}
+
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    #[cfg_attr(not(feature = "cloud"), expect(unused_mut, reason = "only a cloud's configuration names a collector"))]
+    let mut arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         // What was asked for is not known yet, except for how to say it.
         Err(error) if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") => {
@@ -63,13 +78,21 @@ fn main() -> ExitCode {
         }
         Err(error) => error.exit(),
     };
-    if let Err(error) = log::start(&arguments.log) {
-        return exit::report(&exit::BadUsage::error(format!("--log: {error}")), arguments.json);
+    // The cloud's configuration may name a collector; what is wrong with it is said when it is read for use.
+    #[cfg(feature = "cloud")]
+    if let (None, Command::Cloud(cloud)) = (&arguments.logging.traces, &arguments.command) {
+        arguments.logging.traces = cloud.config().ok().and_then(|config| config.traces.endpoint);
     }
-    match run(arguments.command, output::Output { json: arguments.json }) {
+    let log = match arguments.logging.start(arguments.command.service()) {
+        Ok(log) => log,
+        Err(error) => return exit::report(&exit::BadUsage::error(error), arguments.json),
+    };
+    let code = match run(arguments.command, output::Output { json: arguments.json }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => exit::report(&error, arguments.json),
-    }
+    };
+    log.end();
+    code
 }
 
 fn run(command: Command, output: output::Output) -> anyhow::Result<()> {

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::FutureExt as _;
 use http::{Request, Response};
-use oriel_trust::TrustError;
+use oriel_trust::{ReloadingIdentity, TrustError};
 use oriel_uplink::Body;
 use oriel_uplink::cloud::{Budget, CloseReason, Limits as TunnelLimits};
 use tokio::net::{TcpListener, TcpSocket};
@@ -38,21 +38,25 @@ pub mod config;
 pub mod facts;
 mod file;
 mod gateway;
+mod metrics;
 mod pages;
 mod port;
 pub mod records;
 mod refusal;
 pub mod registry;
+mod request;
 
 pub use clock::Clock;
 pub use config::{Config, ConfigError};
 pub use records::{Records, RecordsError, Secret};
 pub use registry::Registry;
+pub use request::Propagation;
 
 use alarms::Alarms;
 use certificate::Certificate;
 use facts::{Facts, MemoryFacts};
 use gateway::paths::GivenOut;
+use metrics::Metrics;
 use port::{Peer, Tls};
 
 /// How long a connection that was accepted just before a drain may take to send its first request.
@@ -97,6 +101,7 @@ struct Shared {
     registry: Registry,
     facts: Arc<dyn Facts>,
     alarms: Alarms,
+    metrics: Metrics,
     /// Paths that devices named.
     given_out: GivenOut,
     /// KiB of SOAP requests that are on their way, all together.
@@ -104,11 +109,15 @@ struct Shared {
     /// Connections of clients.
     connections: Arc<Semaphore>,
     tls: Tls,
+    /// What `tls` serves with.
+    identity: Arc<ReloadingIdentity>,
     tunnel_limits: TunnelLimits,
     /// Client connections, and what runs on their behalf.
     tasks: TaskTracker,
     /// The owners of tunnels.
     uplinks: TaskTracker,
+    /// Those who read the metrics; a drain does not wait for them.
+    watchers: TaskTracker,
     /// The cloud takes no new connections; what is there goes on.
     draining: CancellationToken,
     /// Connections without a request in flight end now.
@@ -124,6 +133,11 @@ impl Shared {
         tracker.spawn(async move {
             end.run_until_cancelled_owned(future).await;
         });
+    }
+
+    /// Why the cloud should get no work at the moment, if so.
+    fn unready(&self) -> Option<&'static str> {
+        self.draining.is_cancelled().then_some("the cloud is draining")
     }
 }
 
@@ -143,6 +157,7 @@ impl Api {
 pub struct Cloud {
     shared: Arc<Shared>,
     address: SocketAddr,
+    metrics: Option<SocketAddr>,
     setup_link: Option<Secret>,
     certificate: Arc<Certificate>,
     _end: DropGuard,
@@ -158,11 +173,13 @@ impl Cloud {
         std::fs::create_dir_all(&config.data).map_err(data)?;
         let listener = listen(config.listen, listener)?;
         let address = listener.local_addr().map_err(data)?;
+        let watched = metrics::bind(config.metrics).await?;
+        let metrics = watched.as_ref().map(TcpListener::local_addr).transpose().map_err(data)?;
         let certificate = Arc::new(Certificate::open(&config)?);
         let records = Records::open(&config.data, config.database.as_deref(), Clock::default()).await?;
         let tunnel_limits =
             TunnelLimits { budget: Budget::new(config.limits.memory as u64), ..TunnelLimits::default() };
-        let tls = Tls::new(certificate.served())?;
+        let tls = Tls::new(certificate.served(), certificate.challenges())?;
         // Last of all that can fail: a link that is made is shown.
         let setup_link = records.first_link().await?;
         let end = CancellationToken::new();
@@ -171,13 +188,16 @@ impl Cloud {
             records: Arc::new(records),
             facts: Arc::new(MemoryFacts::new(FACTS)),
             alarms: Alarms::default(),
+            metrics: Metrics::new(),
             given_out: GivenOut::default(),
             soap_room: Semaphore::new(config.limits.memory / 2 / 1024),
             connections: Arc::new(Semaphore::new(config.limits.connections)),
             tls,
+            identity: Arc::clone(certificate.served()),
             tunnel_limits,
             tasks: TaskTracker::new(),
             uplinks: TaskTracker::new(),
+            watchers: TaskTracker::new(),
             draining: CancellationToken::new(),
             lingered: CancellationToken::new(),
             end: end.clone(),
@@ -185,14 +205,26 @@ impl Cloud {
         });
         let api = Api(api::router(Arc::clone(&shared)).merge(pages::router(shared.config.tls.is_some())));
         shared.spawn(&shared.tasks, port::run(listener, Arc::clone(&shared), api));
-        shared.spawn(&shared.uplinks, Arc::clone(&certificate).keep_fresh(shared.draining.clone()));
-        Ok(Self { shared, address, certificate, setup_link, _end: end.drop_guard() })
+        if let Some(listener) = watched {
+            shared.spawn(&shared.watchers, metrics::run(listener, Arc::clone(&shared)));
+        }
+        let counted = Arc::clone(&shared);
+        let fresh = Arc::clone(&certificate)
+            .keep_fresh(shared.draining.clone(), move |succeeded| counted.metrics.ordered(succeeded));
+        shared.spawn(&shared.uplinks, fresh);
+        Ok(Self { shared, address, metrics, certificate, setup_link, _end: end.drop_guard() })
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where metrics, health and readiness are, if they are.
+    #[must_use]
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics
     }
 
     /// The certificate of the cloud's own authority, PEM file; none when it serves given files.

@@ -122,8 +122,10 @@ impl Device {
         let mut options = AuthOptions::new(format!("oriel-{}", state.uuid));
         options.skew = config.clock_tolerance.try_into().unwrap_or(options.skew);
         let (insecure, max_body, max_connections) = (config.insecure_uplinks, config.max_body, config.max_connections);
+        let join_trace = config.join_trace;
         let shared = Arc::new(shared(config, opened.store, opened.identity));
-        let door = Arc::new(Door::new(Arc::clone(&shared), services::router(), &options, max_body));
+        let door = Door::new(Arc::clone(&shared), services::router(), &options, max_body);
+        let door = Arc::new(door.joining(join_trace));
         let lan = Lan::start(listeners, &door, max_connections);
         let serve: Serve = Arc::new(move |tunnel, request| {
             let door = Arc::clone(&door);

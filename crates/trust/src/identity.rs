@@ -22,6 +22,7 @@ pub struct Identity {
     certified: Arc<CertifiedKey>,
     fingerprint: Fingerprint,
     renew_at: SystemTime,
+    expires_at: SystemTime,
 }
 
 impl Clone for Identity {
@@ -32,6 +33,7 @@ impl Clone for Identity {
             certified: Arc::clone(&self.certified),
             fingerprint: self.fingerprint,
             renew_at: self.renew_at,
+            expires_at: self.expires_at,
         }
     }
 }
@@ -50,14 +52,14 @@ impl Identity {
     pub fn new(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<Self, TrustError> {
         let leaf = chain.first().ok_or_else(|| TrustError::Pem("no certificate in the chain".to_owned()))?;
         let fingerprint = Fingerprint::of(leaf)?;
-        let renew_at = validity::renew_at(leaf)?;
+        let (renew_at, expires_at) = (validity::renew_at(leaf)?, validity::expires_at(leaf)?);
         let signing = aws_lc_rs::sign::any_supported_type(&key)?;
         let certified = CertifiedKey::new(chain.clone(), signing);
         match certified.keys_match() {
             Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => {}
             Err(_) => return Err(TrustError::KeyMismatch),
         }
-        Ok(Self { chain, key, certified: Arc::new(certified), fingerprint, renew_at })
+        Ok(Self { chain, key, certified: Arc::new(certified), fingerprint, renew_at, expires_at })
     }
 
     /// Reads PEM texts: a chain, leaf first, and a key (PKCS#8, PKCS#1 or SEC1).
@@ -121,6 +123,12 @@ impl Identity {
     #[must_use]
     pub fn renew_at(&self) -> SystemTime {
         self.renew_at
+    }
+
+    /// When the leaf ends.
+    #[must_use]
+    pub fn expires_at(&self) -> SystemTime {
+        self.expires_at
     }
 
     /// Whether it is to be renewed, `now` being the time.

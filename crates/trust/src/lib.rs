@@ -18,6 +18,7 @@
 //! ```
 
 mod authority;
+mod challenge;
 mod client;
 mod fingerprint;
 mod identity;
@@ -26,11 +27,12 @@ mod signatures;
 mod validity;
 
 pub use authority::Authority;
+pub use challenge::acme_challenge;
 pub use client::{Policy, Validation, client_config};
 pub use fingerprint::{Fingerprint, ParseFingerprintError};
 pub use identity::{Identity, certificates};
 pub use server::{AnyClientKey, ClientAuth, ReloadingIdentity, server_config};
-pub use validity::renew_at;
+pub use validity::{expires_at, renew_at};
 
 /// Why a key, certificate or policy cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -13,7 +13,7 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::signatures::checks_signatures;
-use crate::validity::renew_at;
+use crate::validity::{expires_at, renew_at};
 use crate::{Identity, TrustError};
 
 /// Whether a server asks its clients for a certificate.
@@ -102,8 +102,20 @@ impl ReloadingIdentity {
     /// # Errors
     /// [`TrustError::Certificate`] when it cannot be parsed, which an identity that was read never is.
     pub fn renew_at(&self) -> Result<SystemTime, TrustError> {
+        renew_at(&self.leaf()?)
+    }
+
+    /// When the certificate that serves now ends.
+    ///
+    /// # Errors
+    /// As [`ReloadingIdentity::renew_at`].
+    pub fn expires_at(&self) -> Result<SystemTime, TrustError> {
+        expires_at(&self.leaf()?)
+    }
+
+    fn leaf(&self) -> Result<CertificateDer<'static>, TrustError> {
         let current = Arc::clone(&self.current.read().expect("no writer panics while it holds the lock"));
-        renew_at(current.cert.first().ok_or_else(|| TrustError::Pem("no certificate in the chain".to_owned()))?)
+        current.cert.first().cloned().ok_or_else(|| TrustError::Pem("no certificate in the chain".to_owned()))
     }
 
     /// Serves `identity` from the next handshake on; for an identity that is no file's, such as one from an authority of one's own.

@@ -50,9 +50,25 @@ pub(crate) fn set(params: &mut CertificateParams, kind: Kind, now: SystemTime) {
 /// # Errors
 /// [`TrustError::Certificate`] when the certificate cannot be parsed.
 pub fn renew_at(certificate: &CertificateDer<'_>) -> Result<SystemTime, TrustError> {
+    let (begin, end) = life(certificate)?;
+    moment(begin + end.saturating_sub(begin) / 3 * 2)
+}
+
+/// When a certificate ends.
+///
+/// # Errors
+/// As [`renew_at`].
+pub fn expires_at(certificate: &CertificateDer<'_>) -> Result<SystemTime, TrustError> {
+    moment(life(certificate)?.1)
+}
+
+/// Begin and end, in seconds since 1970.
+fn life(certificate: &CertificateDer<'_>) -> Result<(i64, i64), TrustError> {
     let (_, parsed) = X509Certificate::from_der(certificate).map_err(|e| TrustError::Certificate(e.to_string()))?;
-    let (begin, end) = (parsed.validity().not_before.timestamp(), parsed.validity().not_after.timestamp());
-    let at = begin + end.saturating_sub(begin) / 3 * 2;
+    Ok((parsed.validity().not_before.timestamp(), parsed.validity().not_after.timestamp()))
+}
+
+fn moment(at: i64) -> Result<SystemTime, TrustError> {
     let distance = Duration::from_secs(at.unsigned_abs());
     let moment = if at < 0 { UNIX_EPOCH.checked_sub(distance) } else { UNIX_EPOCH.checked_add(distance) };
     moment.ok_or_else(|| TrustError::Certificate("its validity is beyond any clock".to_owned()))

@@ -21,6 +21,7 @@ mod smuggling;
 mod stalled;
 mod streaming;
 mod tls;
+mod watched;
 mod websocket;
 mod withdrawal;
 

@@ -21,14 +21,19 @@ pub(crate) struct Cloud {
 }
 
 impl Cloud {
+    /// The configuration.
+    pub(crate) fn config(&self) -> Result<oriel_cloud::Config, oriel_cloud::ConfigError> {
+        match &self.config {
+            Some(file) => oriel_cloud::Config::load(file),
+            None => oriel_cloud::Config::parse("", Path::new("")),
+        }
+    }
+
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<()> {
         let mut signals = super::Signals::new()?;
         super::raise_open_files();
-        let config = match &self.config {
-            Some(file) => oriel_cloud::Config::load(file),
-            None => oriel_cloud::Config::parse("", Path::new("")),
-        };
-        let config = config.map_err(|error| BadConfig(error.to_string()))?;
+        let mut config = self.config().map_err(|error| BadConfig(error.to_string()))?;
+        config.traces.propagation = crate::traces::propagation();
         let given =
             listenfd::ListenFd::from_env().take_tcp_listener(0).context("the socket handed over by LISTEN_FDS")?;
         let mut hangup = signal(SignalKind::hangup())?;
@@ -51,8 +56,12 @@ impl Cloud {
 fn announce(cloud: &mut oriel_cloud::Cloud, output: Output) {
     let url = format!("https://{}", cloud.address());
     let link = cloud.take_setup_link().map(|link| format!("{url}/#/redeem/{}", link.expose()));
-    let json = serde_json::json!({ "cloud": url, "ca": cloud.ca(), "setup_link": link });
+    let metrics = cloud.metrics_address().map(|address| format!("http://{address}/metrics"));
+    let json = serde_json::json!({ "cloud": url, "ca": cloud.ca(), "metrics": metrics, "setup_link": link });
     let mut text = format!("cloud on {url}");
+    if let Some(metrics) = metrics {
+        text += &format!("\nits metrics: {metrics}");
+    }
     if let Some(ca) = cloud.ca() {
         text += &format!("\nits certificate authority: {}", ca.display());
     }

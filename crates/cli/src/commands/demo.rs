@@ -59,7 +59,8 @@ impl Demo {
 
 async fn start_cloud(data: &Path) -> anyhow::Result<oriel_cloud::Cloud> {
     let text = "data = \"cloud\"\nlisten = \"127.0.0.1:0\"\ndrain_seconds = 2";
-    let config = oriel_cloud::Config::parse(text, data).context("the demo's own configuration")?;
+    let mut config = oriel_cloud::Config::parse(text, data).context("the demo's own configuration")?;
+    config.traces.propagation = crate::traces::propagation();
     Ok(oriel_cloud::Cloud::start(config, None).await?)
 }
 
@@ -70,6 +71,7 @@ async fn start_device(data: &Path, ca: &Path) -> anyhow::Result<oriel_device::De
     config.policies.insert(POLICY.to_owned(), oriel_trust::Policy::from_pem(&anchors)?);
     // The demo's cloud is on loopback, which a camera does not dial otherwise.
     config.call_out.allowed = vec!["127.0.0.0/8".parse()?];
+    config.join_trace = crate::traces::joining();
     Ok(oriel_device::Device::start(config).await?)
 }
 

@@ -22,7 +22,11 @@ impl Device {
             Some(file) => oriel_device::Config::load(file),
             None => oriel_device::Config::parse("", Path::new("")),
         };
-        let config = config.map_err(|error| BadConfig(error.to_string()))?;
+        let mut config = config.map_err(|error| BadConfig(error.to_string()))?;
+        #[cfg(feature = "traces")]
+        {
+            config.join_trace = crate::traces::joining();
+        }
         let device = oriel_device::Device::start(config).await?;
         announce(&device, output);
         signals.asked_to_end().await;

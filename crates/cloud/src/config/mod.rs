@@ -9,7 +9,9 @@ use oriel_trust::TrustError;
 
 mod raw;
 
-pub use raw::{Raw, RawLimits, RawTls};
+use crate::request::Propagation;
+
+pub use raw::{Raw, RawAcme, RawLimits, RawMetrics, RawTls, RawTraces};
 
 /// What the cloud half runs with.
 #[derive(Debug, Clone)]
@@ -24,12 +26,42 @@ pub struct Config {
     pub names: Vec<String>,
     /// Certificate chain and key, PEM files; without them the cloud makes an authority of its own in `data`.
     pub tls: Option<(PathBuf, PathBuf)>,
+    /// The authority that issues the certificate, if one does; not together with `tls`.
+    pub acme: Option<AcmeConfig>,
     /// Peers that begin each connection with a PROXY protocol header, and nobody else.
     pub proxy_protocol: Vec<IpNet>,
     /// How long a drain waits for streams in flight.
     pub drain: Duration,
+    /// Where metrics, health and readiness are served, in plain HTTP, if anywhere.
+    pub metrics: Option<SocketAddr>,
+    /// OpenTelemetry traces.
+    pub traces: Traces,
     /// Bounds.
     pub limits: Limits,
+}
+
+/// An ACME authority (RFC 8555) and what it issues.
+#[derive(Debug, Clone)]
+pub struct AcmeConfig {
+    /// The address of its directory.
+    pub directory: String,
+    /// Where it may write to, such as `mailto:operator@example.org`.
+    pub contact: Vec<String>,
+    /// The host names of the certificate.
+    pub names: Vec<String>,
+    /// The root of the authority's own server, PEM file; without it the system's roots are believed.
+    pub ca: Option<PathBuf>,
+}
+
+/// OpenTelemetry traces. The program sends them; the cloud names its spans to devices.
+#[derive(Debug, Clone, Default)]
+pub struct Traces {
+    /// Where they are sent by OTLP over HTTP, if anywhere.
+    pub endpoint: Option<String>,
+    /// Whether a client's `traceparent` is believed. Otherwise a request begins a trace of its own.
+    pub accept: bool,
+    /// How spans join and name traces: what the program gives when it sends traces.
+    pub propagation: Option<Propagation>,
 }
 
 /// Bounds of the cloud half.

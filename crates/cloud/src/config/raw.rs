@@ -7,7 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use super::{Config, ConfigError, Limits};
+use super::{AcmeConfig, Config, ConfigError, Limits, Traces};
 
 /// The file. Every key may be left out.
 #[derive(Debug, Clone, Deserialize)]
@@ -23,12 +23,52 @@ pub struct Raw {
     pub names: Vec<String>,
     /// Certificate files.
     pub tls: Option<RawTls>,
+    /// ACME.
+    pub acme: Option<RawAcme>,
     /// Networks whose connections begin with a PROXY protocol header.
     pub proxy_protocol: Vec<String>,
     /// Seconds that a drain waits.
     pub drain_seconds: usize,
+    /// Metrics.
+    pub metrics: Option<RawMetrics>,
+    /// Traces.
+    pub traces: Option<RawTraces>,
     /// Bounds.
     pub limits: RawLimits,
+}
+
+/// `[acme]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawAcme {
+    /// The authority's directory.
+    pub directory: String,
+    /// Where the authority may write to.
+    #[serde(default)]
+    pub contact: Vec<String>,
+    /// Host names of the certificate; without them those of `names`.
+    pub names: Option<Vec<String>>,
+    /// The root of the authority's own server.
+    pub ca: Option<PathBuf>,
+}
+
+/// `[metrics]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawMetrics {
+    /// Address and port of metrics, health and readiness.
+    pub listen: String,
+}
+
+/// `[traces]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawTraces {
+    /// The collector's address.
+    pub endpoint: String,
+    /// Whether clients may say which trace their requests belong to.
+    #[serde(default)]
+    pub accept: bool,
 }
 
 /// `[tls]`.
@@ -65,8 +105,11 @@ impl Default for Raw {
             database: String::new(),
             names: vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()],
             tls: None,
+            acme: None,
             proxy_protocol: Vec::new(),
             drain_seconds: 20,
+            metrics: None,
+            traces: None,
             limits: RawLimits::default(),
         }
     }
@@ -96,12 +139,15 @@ impl Raw {
     /// # Errors
     /// [`ConfigError::Value`] naming the first key that cannot be used.
     pub fn check(self, folder: &Path) -> Result<Config, ConfigError> {
-        let listen: SocketAddr = self.listen.parse().map_err(|_| {
-            value("listen", format!("`{}` is not an address and port such as 0.0.0.0:8443", self.listen))
-        })?;
+        let listen = address("listen", &self.listen, "0.0.0.0:8443")?;
+        let metrics = self.metrics.map(|metrics| address("metrics.listen", &metrics.listen, "127.0.0.1:9464"));
         if self.tls.is_none() && self.names.is_empty() {
             return Err(value("names", "the cloud's own certificate needs a name, or give [tls] files"));
         }
+        if self.tls.is_some() && self.acme.is_some() {
+            return Err(value("acme", "the certificate is that of [tls] already; keep one of the two"));
+        }
+        let acme = self.acme.map(|raw| acme(raw, &self.names, folder)).transpose()?;
         let proxy_protocol = self.proxy_protocol.iter().map(|text| network(text)).collect::<Result<_, _>>()?;
         let limits = Limits {
             tunnels_per_device: within("limits.tunnels_per_device", self.limits.tunnels_per_device, 1, 64)?,
@@ -116,7 +162,10 @@ impl Raw {
             database: database(self.database)?,
             names: self.names,
             tls: self.tls.map(|tls| (folder.join(tls.certificate), folder.join(tls.key))),
+            acme,
             proxy_protocol,
+            metrics: metrics.transpose()?,
+            traces: self.traces.map(traces).transpose()?.unwrap_or_default(),
             drain: Duration::from_secs(within("drain_seconds", self.drain_seconds, 0, 3600)? as u64),
             limits,
         })
@@ -132,6 +181,44 @@ fn database(url: String) -> Result<Option<String>, ConfigError> {
         return Ok(Some(url));
     }
     Err(value("database", "not a URL that begins with postgres:// or sqlite:"))
+}
+
+fn acme(raw: RawAcme, names: &[String], folder: &Path) -> Result<AcmeConfig, ConfigError> {
+    if !raw.directory.starts_with("https://") {
+        return Err(value("acme.directory", format!("`{}` is not an https address of a directory", raw.directory)));
+    }
+    let public = |name: &&String| name.contains('.') && name.parse::<std::net::IpAddr>().is_err();
+    let names = raw.names.unwrap_or_else(|| names.iter().filter(public).cloned().collect());
+    if names.is_empty() {
+        return Err(value("acme.names", "an authority needs a host name, here or in `names`"));
+    }
+    for name in &names {
+        if name.contains('*') {
+            let reason = format!(
+                "`{name}`: a wildcard takes DNS-01, which is not done here; give [tls] files of another client"
+            );
+            return Err(value("acme.names", reason));
+        }
+        if !public(&name) || rustls::pki_types::DnsName::try_from(name.as_str()).is_err() {
+            return Err(value("acme.names", format!("`{name}` is not a host name that an authority could look up")));
+        }
+    }
+    let ca = raw.ca.map(|ca| folder.join(ca));
+    Ok(AcmeConfig { directory: raw.directory, contact: raw.contact, names, ca })
+}
+
+fn address(key: &'static str, text: &str, example: &str) -> Result<SocketAddr, ConfigError> {
+    text.parse().map_err(|_| value(key, format!("`{text}` is not an address and port such as {example}")))
+}
+
+fn traces(raw: RawTraces) -> Result<Traces, ConfigError> {
+    let uri = raw.endpoint.parse::<http::Uri>().ok().filter(|uri| uri.scheme_str() == Some("http"));
+    if uri.is_none_or(|uri| uri.host().is_none()) {
+        let reason =
+            format!("`{}` is not an address such as http://127.0.0.1:4318; TLS is a collector's agent's", raw.endpoint);
+        return Err(value("traces.endpoint", reason));
+    }
+    Ok(Traces { endpoint: Some(raw.endpoint), accept: raw.accept, propagation: None })
 }
 
 /// A network in CIDR form, or one address.
@@ -159,6 +246,14 @@ mod tests {
             ("names = []", "names: the cloud's own certificate needs a name"),
             ("proxy_protocol = [\"ten\"]", "proxy_protocol: `ten` is not a network"),
             ("[limits]\ntunnels_per_device = 0", "limits.tunnels_per_device: 0 is not within 1 to 64"),
+            ("[acme]\ndirectory = \"http://a\"", "acme.directory: `http://a` is not an https address"),
+            ("[acme]\ndirectory = \"https://a\"", "acme.names: an authority needs a host name"),
+            ("names = [\"*.a.example\"]\n[acme]\ndirectory = \"https://a\"", "takes DNS-01"),
+            ("[acme]\ndirectory = \"https://a\"\nnames = [\"192.0.2.1\"]", "`192.0.2.1` is not a host name"),
+            ("[acme]\ndirectory = \"https://a\"\n[tls]\ncertificate = \"a\"\nkey = \"b\"", "keep one of the two"),
+            ("[metrics]\nlisten = \"9464\"", "metrics.listen: `9464` is not an address"),
+            ("[traces]\nendpoint = \"collector\"", "traces.endpoint: `collector` is not an address"),
+            ("[traces]\nendpoint = \"https://collector:4318\"", "traces.endpoint: `https://collector:4318` is not"),
             ("[tls]\ncertificate = \"a\"", "missing field `key`"),
         ] {
             let error = Config::parse(text, Path::new("")).unwrap_err().to_string();

@@ -63,7 +63,9 @@ pub(crate) async fn answer(request: Request<Body>, peer: Peer, shared: &Shared) 
 
 async fn forward(request: Request<Body>, peer: Peer, shared: &Shared) -> Result<Response<Body>, Refusal> {
     let caller = crate::auth::bearer(request.headers(), &shared.records)?;
+    crate::request::is_from(&caller);
     let call = route(&request, caller, peer, shared)?;
+    crate::request::is_for(&call.device);
     if websocket::is_websocket(&request) {
         administrators_only(&call)?;
         return websocket::open(request, &call, shared).await;
@@ -145,8 +147,12 @@ async fn exchange(request: Request<Body>, call: &Call, shared: &Shared) -> Resul
     for _ in 0..3 {
         let again = Request::from_parts(head.clone(), body::full(checked.envelope.clone()));
         let way = shared.registry.find(&call.device).await.map_err(|_| Refusal::offline())?;
+        let asked = std::time::Instant::now();
         match timely(SOAP_ANSWER, way.request(Class::Soap, again)).await? {
-            Ok(response) => return reply(hygiene::response(response)?, call, shared).await,
+            Ok(response) => {
+                shared.metrics.exchanged(asked.elapsed());
+                return reply(hygiene::response(response)?, call, shared).await;
+            }
             // Its streams are all taken, and it was waited for already.
             Err(error @ RequestError::Busy(_)) => return Err(refused(&error)),
             Err(error) if error.unprocessed() => last = Some(error),

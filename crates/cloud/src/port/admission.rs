@@ -10,6 +10,7 @@ use oriel_uplink::cloud::{CloseReason, Incoming, Refusal, Tunnel};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::Shared;
+use crate::metrics::Unadmitted;
 use crate::records::{CredentialKind as Credential, Device, DeviceId, SecretHash};
 
 /// Two sources that take turns within this time look like a copied key.
@@ -29,7 +30,8 @@ where
 {
     let (device, credential) = match decide(&incoming, key, shared) {
         Ok(admitted) => admitted,
-        Err(refusal) => {
+        Err((cause, refusal)) => {
+            shared.metrics.unadmitted(cause);
             tracing::info!(%source, status = refusal.status.as_u16(), reason = refusal.text, "uplink refused");
             return incoming.refuse(refusal).await;
         }
@@ -49,6 +51,7 @@ where
     if shared.draining.is_cancelled() {
         tunnel.drain();
     }
+    shared.metrics.opened(form);
     tracing::info!(device = %device.id, %source, ?form, "uplink connected");
     for old in evicted {
         shared.spawn(&shared.uplinks, evict(old));
@@ -57,7 +60,8 @@ where
     shared.spawn(&shared.uplinks, async move {
         let reason = driver.await;
         tracing::info!(device = %id, %source, %reason, "uplink closed");
-        owner.registry.release(&id, epoch, reason, Instant::now());
+        let ended = reason.clone();
+        owner.metrics.closed(&tunnel.stats(), &reason, || owner.registry.release(&id, epoch, ended, Instant::now()));
     });
     Ok(())
 }
@@ -66,25 +70,29 @@ fn decide<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     incoming: &Incoming<IO>,
     key: Option<Fingerprint>,
     shared: &Shared,
-) -> Result<(Arc<Device>, Credential), Refusal> {
+) -> Result<(Arc<Device>, Credential), (Unadmitted, Refusal)> {
     let (device, credential) = match (incoming.token(), key) {
         // Who shows a token is judged by it, whatever certificate the TLS library added.
         (Some(token), _) => {
             let hash = SecretHash::of(token.reveal());
             let device = shared.records.device_of_token(&hash);
-            let unknown = || Refusal::unauthorized("this access token is not known here or has ended");
+            let unknown =
+                || (Unadmitted::Token, Refusal::unauthorized("this access token is not known here or has ended"));
             (device.ok_or_else(unknown)?, Credential::Token(hash))
         }
         (None, Some(key)) => {
-            let unknown = || Refusal::forbidden(format!("the key {key} is not registered with this cloud"));
+            let text = || format!("the key {key} is not registered with this cloud");
+            let unknown = || (Unadmitted::Key, Refusal::forbidden(text()));
             (shared.records.device_of_key(&key).ok_or_else(unknown)?, Credential::Key(key))
         }
         (None, None) => {
-            return Err(Refusal::unauthorized("show a client certificate or an access token to open an uplink"));
+            let text = "show a client certificate or an access token to open an uplink";
+            return Err((Unadmitted::Nothing, Refusal::unauthorized(text)));
         }
     };
     if device.revoked {
-        return Err(Refusal::forbidden("this device was revoked; the operator of the cloud can allow it again"));
+        let text = "this device was revoked; the operator of the cloud can allow it again";
+        return Err((Unadmitted::Revoked, Refusal::forbidden(text)));
     }
     Ok((device, credential))
 }

@@ -117,7 +117,7 @@ async fn answer(
     api: Api,
 ) -> Result<http::Response<Answered>, std::convert::Infallible> {
     let h1 = request.version() < http::Version::HTTP_2;
-    let mut response = crate::answer(request.map(body::boxed), peer, &shared, &api).await;
+    let mut response = crate::request::answer(request.map(body::boxed), peer, &shared, &api).await;
     // Draining: this connection takes no further request, so that the next one reaches whoever listens now.
     if h1 && shared.draining.is_cancelled() && response.status() != http::StatusCode::SWITCHING_PROTOCOLS {
         response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));

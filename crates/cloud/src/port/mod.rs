@@ -22,6 +22,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::certificate::Challenges;
+use crate::metrics::Turned;
 use crate::{Api, Shared};
 
 mod admission;
@@ -34,6 +36,8 @@ pub(crate) use http::Peer;
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long a connection may be silent before TCP asks whether the peer is still there.
 const KEEPALIVE: Duration = Duration::from_secs(60);
+/// The protocol of connections that validate a name (RFC 8737 §6.2).
+const ACME_TLS: &[u8] = b"acme-tls/1";
 
 /// TLS for either kind of client.
 #[derive(Debug)]
@@ -42,10 +46,20 @@ pub(crate) struct Tls {
     browser: Arc<ServerConfig>,
     /// For everybody else, uplinks among them.
     other: Arc<ServerConfig>,
+    /// For an ACME authority that looks whether a name is ours (RFC 8737).
+    acme: Option<Arc<ServerConfig>>,
 }
 
 impl Tls {
-    pub(crate) fn new(identity: &Arc<ReloadingIdentity>) -> Result<Self, oriel_trust::TrustError> {
+    pub(crate) fn new(
+        identity: &Arc<ReloadingIdentity>,
+        challenges: Option<Arc<Challenges>>,
+    ) -> Result<Self, oriel_trust::TrustError> {
+        let acme = challenges.map(|challenges| {
+            let mut config = server_config(challenges, ClientAuth::No)?;
+            config.alpn_protocols = vec![ACME_TLS.to_vec()];
+            Ok::<_, oriel_trust::TrustError>(Arc::new(config))
+        });
         let make = |clients, alpn: &[&[u8]]| {
             let mut config = server_config(Arc::clone(identity) as _, clients)?;
             config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
@@ -57,6 +71,7 @@ impl Tls {
         Ok(Self {
             browser: make(ClientAuth::No, &[b"h2", b"http/1.1"])?,
             other: make(ClientAuth::Optional, &[b"http/1.1"])?,
+            acme: acme.transpose()?,
         })
     }
 }
@@ -72,7 +87,8 @@ pub(crate) async fn run(listener: TcpListener, shared: Arc<Shared>, api: Api) {
             Ok((tcp, peer)) => {
                 let (owner, api) = (Arc::clone(&shared), api.clone());
                 shared.spawn(&shared.tasks, async move {
-                    if let Err(error) = connection(tcp, peer, &owner, api, permit).await {
+                    if let Err((cause, error)) = connection(tcp, peer, &owner, api, permit).await {
+                        owner.metrics.turned(cause);
                         tracing::debug!(%peer, %error, "connection ended before its first request");
                     }
                 });
@@ -80,6 +96,7 @@ pub(crate) async fn run(listener: TcpListener, shared: Arc<Shared>, api: Api) {
             Err(error) => {
                 // Out of descriptors, most often: nothing to gain by asking again at once.
                 tracing::warn!(%error, "cannot accept a connection");
+                shared.metrics.turned(Turned::Accept);
                 shared.draining.run_until_cancelled(tokio::time::sleep(Duration::from_millis(100))).await;
             }
         }
@@ -94,14 +111,14 @@ async fn connection(
     shared: &Arc<Shared>,
     api: Api,
     permit: OwnedSemaphorePermit,
-) -> io::Result<()> {
+) -> Result<(), (Turned, io::Error)> {
     let deadline = tokio::time::Instant::now() + HANDSHAKE;
-    let timely = || io::Error::new(io::ErrorKind::TimedOut, "the TLS handshake took too long");
+    let slow = || (Turned::Slow, io::Error::new(io::ErrorKind::TimedOut, "the TLS handshake took too long"));
     let (tls, source) =
-        tokio::time::timeout_at(deadline, Box::pin(handshake(tcp, peer, shared))).await.map_err(|_| timely())??;
+        tokio::time::timeout_at(deadline, Box::pin(handshake(tcp, peer, shared))).await.map_err(|_| slow())??;
     drop(permit);
     // Held by clients to their end, by uplinks until they are admitted.
-    let full = |_| io::Error::new(io::ErrorKind::QuotaExceeded, "too many connections of clients");
+    let full = |_| (Turned::Full, io::Error::new(io::ErrorKind::QuotaExceeded, "too many connections of clients"));
     let place = Arc::clone(&shared.connections).try_acquire_owned().map_err(full)?;
     let (_, session) = tls.get_ref();
     if session.alpn_protocol() == Some(b"h2") {
@@ -109,9 +126,10 @@ async fn connection(
         return Ok(());
     }
     let key = session.peer_certificates().and_then(<[_]>::first).map(Fingerprint::of).transpose();
-    let key = key.map_err(io::Error::other)?;
-    match Box::pin(sniff(tls, &SniffLimits::default())).await.map_err(io::Error::other)? {
-        Sniffed::Uplink(incoming) => Box::pin(admission::admit(incoming, key, source, shared)).await,
+    let key = key.map_err(|error| (Turned::Tls, io::Error::other(error)))?;
+    let head = |error| (Turned::Head, error);
+    match Box::pin(sniff(tls, &SniffLimits::default())).await.map_err(|error| head(io::Error::other(error)))? {
+        Sniffed::Uplink(incoming) => Box::pin(admission::admit(incoming, key, source, shared)).await.map_err(head),
         Sniffed::Other(stream) => {
             http::serve_h1(stream, Peer { source }, shared, api, place);
             Ok(())
@@ -124,18 +142,36 @@ async fn handshake(
     mut tcp: TcpStream,
     peer: SocketAddr,
     shared: &Shared,
-) -> io::Result<(TlsStream<ReadAhead<TcpStream>>, IpAddr)> {
-    tcp.set_nodelay(true)?;
-    // A peer that vanished is noticed even where nothing is sent, and where nothing that is sent is acknowledged.
-    let socket = SockRef::from(&tcp);
-    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 4).with_retries(4))?;
-    socket.set_tcp_user_timeout(Some(2 * KEEPALIVE))?;
-    let mut source = peer.ip().to_canonical();
-    if shared.config.proxy_protocol.iter().any(|net| net.contains(&source)) {
-        source = proxy_protocol::read(&mut tcp).await?.unwrap_or(source).to_canonical();
+) -> Result<(TlsStream<ReadAhead<TcpStream>>, IpAddr), (Turned, io::Error)> {
+    let lost = |error| (Turned::Tls, error);
+    let source = announced(&mut tcp, peer, shared).await?;
+    let hello = LazyConfigAcceptor::new(Acceptor::default(), ReadAhead::new(tcp)).await.map_err(lost)?;
+    let only_acme = hello.client_hello().alpn().is_some_and(|names| names.eq([ACME_TLS]));
+    if let Some(config) = shared.tls.acme.as_ref().filter(|_| only_acme) {
+        // The handshake is all there is to it.
+        let _proved = hello.into_stream(Arc::clone(config)).await.map_err(lost)?;
+        return Err((Turned::Acme, io::Error::other("a certificate authority looked whether the name is ours")));
     }
-    let hello = LazyConfigAcceptor::new(Acceptor::default(), ReadAhead::new(tcp)).await?;
     let h2 = hello.client_hello().alpn().is_some_and(|mut names| names.any(|name| name == b"h2"));
     let config = if h2 { &shared.tls.browser } else { &shared.tls.other };
-    Ok((hello.into_stream(Arc::clone(config)).await?, source))
+    Ok((hello.into_stream(Arc::clone(config)).await.map_err(lost)?, source))
+}
+
+/// Where the connection truly comes from: the PROXY header's word, from listed peers.
+async fn announced(tcp: &mut TcpStream, peer: SocketAddr, shared: &Shared) -> Result<IpAddr, (Turned, io::Error)> {
+    watch_for_loss(tcp).map_err(|error| (Turned::Accept, error))?;
+    let source = peer.ip().to_canonical();
+    if !shared.config.proxy_protocol.iter().any(|net| net.contains(&source)) {
+        return Ok(source);
+    }
+    let told = proxy_protocol::read(tcp).await.map_err(|error| (Turned::Proxy, error))?;
+    Ok(told.unwrap_or(source).to_canonical())
+}
+
+fn watch_for_loss(tcp: &TcpStream) -> io::Result<()> {
+    tcp.set_nodelay(true)?;
+    // A peer that vanished is noticed even where nothing is sent, and where nothing that is sent is acknowledged.
+    let socket = SockRef::from(tcp);
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 4).with_retries(4))?;
+    socket.set_tcp_user_timeout(Some(2 * KEEPALIVE))
 }

@@ -80,7 +80,12 @@ pub struct Config {
     pub max_body: usize,
     /// How many LAN connections there may be at once.
     pub max_connections: usize,
+    /// Makes a request's span part of the trace that its headers name: what the program gives when it sends traces. Asked for tunnels alone.
+    pub join_trace: Option<JoinTrace>,
 }
+
+/// Makes a span part of the trace that headers name (W3C Trace Context).
+pub type JoinTrace = fn(&tracing::Span, &http::HeaderMap);
 
 impl Config {
     /// The defaults, on a data folder.
@@ -98,6 +103,7 @@ impl Config {
             clock_tolerance: Duration::from_secs(300),
             max_body: 256 * 1024,
             max_connections: 64,
+            join_trace: None,
         }
     }
 

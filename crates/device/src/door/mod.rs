@@ -11,11 +11,13 @@ mod body;
 mod lan;
 mod origin;
 mod stall;
+mod told;
 
 use body::Refused;
 pub(crate) use lan::Lan;
 pub(crate) use origin::{Base, Origin};
 
+use crate::config::JoinTrace;
 use crate::services::{Call, SERVICES, Shared};
 use crate::store::State;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
@@ -33,16 +35,30 @@ pub(crate) struct Door {
     router: Arc<Router<Call>>,
     authenticator: Authenticator,
     max_body: usize,
+    join_trace: Option<JoinTrace>,
 }
 
 impl Door {
     pub(crate) fn new(shared: Arc<Shared>, router: Router<Call>, options: &AuthOptions, max_body: usize) -> Self {
-        Self { shared, router: Arc::new(router), authenticator: Authenticator::new(options), max_body }
+        Self {
+            shared,
+            router: Arc::new(router),
+            authenticator: Authenticator::new(options),
+            max_body,
+            join_trace: None,
+        }
+    }
+
+    /// The same, whose spans join the traces of those who ask through tunnels.
+    pub(crate) fn joining(mut self, join_trace: Option<JoinTrace>) -> Self {
+        self.join_trace = join_trace;
+        self
     }
 
     /// Serves one request.
     pub(crate) async fn serve(&self, request: Request<Body>, origin: Origin) -> Response<Body> {
-        self.answer(request, origin).await.unwrap_or_else(|refused| *refused)
+        let span = told::span(request.headers(), &origin, self.join_trace);
+        told::answered(async { self.answer(request, origin).await.unwrap_or_else(|refused| *refused) }, span).await
     }
 
     async fn answer(&self, request: Request<Body>, origin: Origin) -> Result<Response<Body>, Refused> {

@@ -1,4 +1,5 @@
-//! The cloud's certificate: the operator's files, or one from an authority of its own that it makes at first start. Either changes while it serves.
+//! The cloud's certificate: the operator's files, or an ACME authority's, or one from an authority of its own that it makes at first start. Each changes
+//! while it serves.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,6 +11,11 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::file;
 
+mod acme;
+
+use acme::Acme;
+pub(crate) use acme::Challenges;
+
 /// How often the files, or the certificate's age, are looked at.
 const LOOK: Duration = Duration::from_secs(30);
 
@@ -17,6 +23,7 @@ const LOOK: Duration = Duration::from_secs(30);
 pub(crate) struct Certificate {
     served: Arc<ReloadingIdentity>,
     own: Option<Own>,
+    acme: Option<Acme>,
 }
 
 /// The cloud's own authority.
@@ -34,13 +41,16 @@ impl Certificate {
     pub(crate) fn open(config: &Config) -> Result<Self, TrustError> {
         if let Some((chain, key)) = &config.tls {
             let served = ReloadingIdentity::open(chain.clone(), key.clone())?;
-            return Ok(Self { served: Arc::new(served), own: None });
+            return Ok(Self { served: Arc::new(served), own: None, acme: None });
         }
         let folder = config.data.join("tls");
         let (file, key) = (folder.join("ca.pem"), folder.join("ca.key"));
         let authority = if file.exists() { Authority::load(&file, &key)? } else { make(&folder, &file, &key)? };
-        let served = Arc::new(ReloadingIdentity::fixed(&authority.issue_server(&config.names)?));
-        Ok(Self { served, own: Some(Own { authority, names: config.names.clone(), file }) })
+        let acme = config.acme.as_ref().map(|acme| Acme::new(acme, &config.data));
+        let kept = acme.as_ref().and_then(|acme| acme.kept(SystemTime::now()));
+        let identity = kept.map_or_else(|| authority.issue_server(&config.names), Ok)?;
+        let served = Arc::new(ReloadingIdentity::fixed(&identity));
+        Ok(Self { served, own: Some(Own { authority, names: config.names.clone(), file }), acme })
     }
 
     /// What the port serves with.
@@ -48,9 +58,14 @@ impl Certificate {
         &self.served
     }
 
-    /// The certificate of the own authority, PEM file.
+    /// The certificate of the own authority, PEM file; none when somebody else's speaks for the cloud.
     pub(crate) fn ca(&self) -> Option<&Path> {
-        self.own.as_ref().map(|own| own.file.as_path())
+        self.own.as_ref().filter(|_| self.acme.is_none()).map(|own| own.file.as_path())
+    }
+
+    /// What an ACME authority's validating connections are answered with.
+    pub(crate) fn challenges(&self) -> Option<Arc<Challenges>> {
+        self.acme.as_ref().map(|acme| Arc::clone(acme.challenges()))
     }
 
     /// Reads the files again; the own authority issues a new certificate when the old one has lived two thirds of its life. Returns whether anything changed.
@@ -59,6 +74,9 @@ impl Certificate {
     /// When the files cannot be used; the old certificate stays.
     pub(crate) fn refresh(&self, now: SystemTime) -> Result<bool, TrustError> {
         let Some(own) = &self.own else { return self.served.reload() };
+        if self.acme.is_some() {
+            return Ok(false);
+        }
         if now < self.served.renew_at()? {
             return Ok(false);
         }
@@ -66,8 +84,12 @@ impl Certificate {
         Ok(true)
     }
 
-    /// Refreshes now and then, until `stop`.
-    pub(crate) async fn keep_fresh(self: Arc<Self>, stop: CancellationToken) {
+    /// Refreshes now and then, until `stop`. `ordered` hears how each order at an ACME authority ended.
+    pub(crate) async fn keep_fresh(self: Arc<Self>, stop: CancellationToken, ordered: impl Fn(bool) + Send) {
+        if let Some(acme) = &self.acme {
+            stop.run_until_cancelled(self.keep_ordered(acme, ordered)).await;
+            return;
+        }
         while stop.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_some() {
             match self.refresh(SystemTime::now()) {
                 Ok(true) => tracing::info!("serving a new certificate"),
@@ -76,6 +98,41 @@ impl Certificate {
             }
         }
     }
+}
+
+impl Certificate {
+    /// Orders a certificate when there is none that covers the names, and when two thirds of its life are over.
+    async fn keep_ordered(&self, acme: &Acme, ordered: impl Fn(bool) + Send) {
+        let mut failures = 0;
+        loop {
+            while let Some(due) = acme.kept(SystemTime::now()).map(|kept| kept.renew_at()) {
+                let Ok(left) = due.duration_since(SystemTime::now()) else { break };
+                // Asked again and again, not slept through: the machine may sleep too, and its clock be set.
+                tokio::time::sleep(left.clamp(Duration::from_millis(1), LOOK)).await;
+            }
+            match acme.order().await {
+                Ok(identity) => {
+                    self.served.replace(&identity);
+                    failures = 0;
+                    ordered(true);
+                    tracing::info!("serving a new certificate of the ACME authority");
+                }
+                Err(error) => {
+                    failures += 1;
+                    ordered(false);
+                    let wait = acme::wait(failures, random());
+                    tracing::error!(%error, seconds = wait.as_secs(), "there is no new certificate; the old one stays, and the order is repeated");
+                    tokio::time::sleep(wait).await;
+                }
+            }
+        }
+    }
+}
+
+fn random() -> u64 {
+    let mut bytes = [0; 8];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the system gives random bytes");
+    u64::from_ne_bytes(bytes)
 }
 
 /// Whether [`Certificate::open`] would find what it needs; makes nothing.

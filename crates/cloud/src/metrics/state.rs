@@ -1,0 +1,79 @@
+//! What is counted anyway by its owner, as it is at the moment of a scrape.
+
+use std::time::UNIX_EPOCH;
+
+use oriel_uplink::Form;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::{Labels, form_label};
+use crate::Shared;
+
+/// The families of this moment.
+pub(super) fn now(shared: &Shared) -> Registry {
+    let mut registry = Registry::with_prefix("oriel");
+    registry.register("build", "The version that runs", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+    gauge(
+        &mut registry,
+        "draining",
+        "Whether the cloud is draining: 1, or 0",
+        u64::from(shared.draining.is_cancelled()),
+    );
+    gauge(&mut registry, "ready", "Whether the cloud takes work: 1, or 0", u64::from(shared.unready().is_none()));
+    if let Ok(seconds) = shared.identity.expires_at().map(|at| at.duration_since(UNIX_EPOCH).unwrap_or_default()) {
+        let help = "When the certificate that is served ends, seconds since 1970";
+        registry.register_with_unit("certificate_expiry", help, Unit::Seconds, ConstGauge::new(seconds.as_secs()));
+    }
+    tunnels(&mut registry, shared);
+    let taken = shared.config.limits.connections.saturating_sub(shared.connections.available_permits());
+    gauge(&mut registry, "connections", "Connections of clients", taken as u64);
+    let most = shared.config.limits.connections as u64;
+    gauge(&mut registry, "connections_limit", "Connections of clients that may stand at once", most);
+    memory(&mut registry, shared);
+    registry
+}
+
+fn gauge(registry: &mut Registry, name: &str, help: &str, value: u64) {
+    registry.register(name, help, ConstGauge::new(value));
+}
+
+fn tunnels(registry: &mut Registry, shared: &Shared) {
+    // Held: no tunnel moves from the living to the totals meanwhile.
+    let closed = shared.metrics.totals();
+    let (mut totals, mut open) = (*closed, 0);
+    let forms = Family::<Labels<1>, Gauge>::default();
+    for form in [Form::Native, Form::WebSocket] {
+        drop(forms.get_or_create(&[("form", form_label(form))]));
+    }
+    for tunnel in shared.registry.tunnels() {
+        let stats = tunnel.stats();
+        totals.add((&stats).into());
+        open += stats.open_streams as u64;
+        forms.get_or_create(&[("form", form_label(tunnel.form()))]).inc();
+    }
+    drop(closed);
+    registry.register("uplinks", "Uplinks that stand, by form", forms);
+    gauge(registry, "streams", "Streams that are open in uplinks", open);
+    let opened = ConstCounter::new(totals.streams);
+    registry.register("streams_opened", "Streams that were opened in uplinks", opened);
+    let mut bytes = |name: &str, help: &str, value| {
+        registry.register_with_unit(name, help, Unit::Bytes, ConstCounter::new(value));
+    };
+    bytes("uplink_received", "Bytes that came through uplinks, TLS excluded", totals.read);
+    bytes("uplink_sent", "Bytes that went into uplinks, TLS excluded", totals.written);
+}
+
+fn memory(registry: &mut Registry, shared: &Shared) {
+    let budget = &shared.tunnel_limits.budget;
+    let all = shared.config.limits.memory / 2 / 1024;
+    let soap = all.saturating_sub(shared.soap_room.available_permits()) as u64 * 1024;
+    let mut bytes = |name: &str, help: &str, value: u64| {
+        registry.register_with_unit(name, help, Unit::Bytes, ConstGauge::new(value));
+    };
+    bytes("memory_promised", "What open streams of uplinks may make the cloud buffer", budget.used());
+    bytes("memory_limit", "The most that open streams of uplinks may make the cloud buffer", budget.total());
+    bytes("soap_bodies", "Room that SOAP requests on their way take", soap);
+}
