@@ -280,6 +280,7 @@ impl Cloud {
         }
         shared.uplinks.close();
         let _closed = tokio::time::timeout(LINGER, shared.uplinks.wait()).await;
+        shared.records.close().await;
     }
 }
 

@@ -14,6 +14,7 @@ mod hygiene;
 mod main_job;
 mod presence;
 mod raw;
+mod records;
 mod restart;
 mod revocation;
 mod rights;

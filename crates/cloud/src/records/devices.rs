@@ -199,6 +199,7 @@ impl Scope<'_> {
         self.insert_credential(&mut write, id, &credential).await?;
         write.audit(&self.organisation, actor, "credential.add", id, &credential.id).await?;
         device.credentials.push(credential);
+        device.credentials.sort_by(|one, other| one.id.cmp(&other.id));
         finish(write, device).await
     }
 
@@ -266,7 +267,7 @@ pub(super) fn new_credential(
     expires: Option<u64>,
     created: u64,
 ) -> StoredCredential {
-    StoredCredential { id: secret::random_id().into(), kind, origin, expires, created }
+    StoredCredential { id: secret::ascending_id(created).into(), kind, origin, expires, created }
 }
 
 async fn finish(mut write: Write, device: Device) -> Result<(), RecordsError> {

@@ -29,12 +29,13 @@ pub(super) async fn directory(pool: &AnyPool) -> Result<Directory, RecordsError>
         directory.put_user(Arc::new(user(&row)?));
     }
     let mut credentials: HashMap<String, Vec<StoredCredential>> = HashMap::new();
-    for row in all("select * from credentials order by id").await? {
+    for row in all("select * from credentials").await? {
         credentials.entry(text(&row, "device")?).or_default().push(credential(&row)?);
     }
     for row in all("select * from devices").await? {
         let mut device = device(&row)?;
         device.credentials = credentials.remove(&*device.id).unwrap_or_default();
+        device.credentials.sort_by(|one, other| one.id.cmp(&other.id));
         directory.put_device(Arc::new(device));
     }
     for row in all("select * from tokens").await? {

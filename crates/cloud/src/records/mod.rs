@@ -162,6 +162,12 @@ impl Records {
         *self.inner.lock.lock().expect("no holder panics") = None;
     }
 
+    /// Gives up, and closes the database in good order; nothing is lost without it.
+    pub async fn close(&self) {
+        self.give_up();
+        let _closed = tokio::time::timeout(store::PATIENCE, self.inner.store.pool.close()).await;
+    }
+
     /// Tells of each change.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<()> {
@@ -268,6 +274,3 @@ fn page<V>(
     let range = map.range::<str, _>((after.map_or(Unbounded, Excluded), Unbounded));
     range.map(|(_, value)| value).filter(|value| which(value)).take(limit).map(Arc::clone).collect()
 }
-
-#[cfg(test)]
-mod tests;

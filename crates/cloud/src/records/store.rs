@@ -12,7 +12,7 @@ use std::time::Duration;
 use sqlx::any::{AnyArguments, AnyConnectOptions, AnyPoolOptions, AnyRow};
 use sqlx::migrate::Migrator;
 use sqlx::query::Query;
-use sqlx::{Any, AnyPool, ConnectOptions as _, Executor as _, Transaction};
+use sqlx::{Any, AnyPool, ConnectOptions as _, Connection as _, Executor as _, Transaction};
 use tokio::sync::OwnedMutexGuard;
 
 use super::directory::Directory;
@@ -23,7 +23,7 @@ use super::{Inner, RecordsError, load};
 /// The schema and its history.
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 /// How long a write waits for its turn, and for a connection to the database.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// How long one statement or commit may take.
 const STATEMENT: Duration = Duration::from_secs(30);
 /// How often the directory is read anew after a commit whose end is not known.
@@ -72,6 +72,13 @@ pub(super) async fn connect(url: &str) -> Result<AnyPool, RecordsError> {
     } else {
         "set statement_timeout = '30s'"
     };
+    // One connection first: the pool would try again and again, and say no more than that it waited.
+    let first = async {
+        let mut connection = options.connect().await?;
+        connection.execute(settings).await?;
+        connection.close().await
+    };
+    timely(first).await?;
     let pool = AnyPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(PATIENCE)
