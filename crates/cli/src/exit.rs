@@ -1,8 +1,10 @@
 //! Exit codes, stable: 0 done, 1 failed, 2 wrong usage, 3 refused by the other side's fault, 4 not reached, 5 not let in, 6 configuration.
 
+use std::borrow::Cow;
 use std::process::ExitCode;
 
 use http::StatusCode;
+use oriel_client::provision::ProvisionError;
 use oriel_client::{CallError, TransportError};
 
 macro_rules! said {
@@ -26,6 +28,16 @@ said! {
     BadConfig;
     /// Wrong usage that clap cannot see.
     BadUsage;
+}
+
+/// The cloud did not enrol a camera; why stands in the cause.
+#[derive(Debug)]
+pub(crate) struct NotEnrolled;
+
+impl std::fmt::Display for NotEnrolled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the cloud does not enrol the camera")
+    }
 }
 
 impl BadUsage {
@@ -52,6 +64,9 @@ fn code(error: &anyhow::Error) -> u8 {
     if cause::<BadUsage>(error).is_some() {
         return 2;
     }
+    if let Some(ProvisionError::NotConnected { .. }) = cause::<ProvisionError>(error) {
+        return 4;
+    }
     match cause::<CallError>(error) {
         Some(call) if call.is_refusal() => 5,
         Some(CallError::Transport(transport)) => code_of(transport),
@@ -73,6 +88,12 @@ fn code_of(transport: &TransportError) -> u8 {
 /// What to do next, where we know it.
 fn hint(error: &anyhow::Error) -> Option<&'static str> {
     let call = cause::<CallError>(error);
+    if error.is::<NotEnrolled>() && matches!(call, Some(CallError::Status { status, .. }) if status.is_client_error()) {
+        return Some("ask an administrator of the cloud for a new code");
+    }
+    if let Some(hint) = cause::<ProvisionError>(error).and_then(hint_of_provision) {
+        return Some(hint);
+    }
     if call.is_some_and(CallError::is_refusal) {
         return Some(
             "wrong or missing credentials, or too few rights: --user and --password for a device on its LAN, --token for a cloud",
@@ -90,6 +111,27 @@ fn hint(error: &anyhow::Error) -> Option<&'static str> {
         Some(CallError::Unreadable(_)) => "check that the address is that of an ONVIF device service",
         Some(CallError::Transport(transport)) => return hint_of(transport),
         _ => return cause::<TransportError>(error).and_then(hint_of),
+    })
+}
+
+fn hint_of_provision(error: &ProvisionError) -> Option<&'static str> {
+    Some(match error {
+        ProvisionError::Lacks(_) => "`oriel call CAMERA GetServices` lists what it has; a newer firmware may have more",
+        ProvisionError::Exists(_) => {
+            "--replace puts a new uplink in its place; `oriel uplink get` shows the one that is there"
+        }
+        ProvisionError::Key(_) => "try again; if it stays so, restart the camera",
+        ProvisionError::NotConnected { .. } => {
+            "check that the camera may reach that address, its name server and its clock; with --keep the uplink stays, and `oriel uplink get` tells how it goes on"
+        }
+        ProvisionError::Call { source: CallError::Fault { fault, .. }, .. } => {
+            let full = |subcode: &Cow<'_, str>| subcode.starts_with("Maximum") || *subcode == "MaxUplinks";
+            match fault.subcodes.iter().any(|subcode| full(&subcode.local)) {
+                true => "the camera has no room: delete what nobody needs, with `oriel uplink delete`, or `oriel call` and DeleteCertPathValidationPolicy, DeleteCertificate, DeleteKey",
+                false => return None,
+            }
+        }
+        _ => return None,
     })
 }
 

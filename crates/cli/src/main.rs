@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod api;
 mod commands;
 mod exit;
 mod log;
@@ -40,6 +41,8 @@ enum Command {
     Uplink(commands::uplink::Uplink),
     /// Call any operation of a device, directly or through a cloud.
     Call(commands::call::Call),
+    /// Bring a camera on the LAN to a cloud.
+    Enroll(commands::enroll::Enroll),
     /// Open a local port that leads to a device behind a cloud.
     Forward(commands::forward::Forward),
     /// Run many devices against a cloud, for load.
@@ -105,6 +108,7 @@ fn run(command: Command, output: output::Output) -> anyhow::Result<()> {
         Command::Device(device) => commands::block_on(commands::Threads::One, device.run(output)),
         Command::Uplink(uplink) => commands::block_on(commands::Threads::One, uplink.run(output)),
         Command::Call(call) => commands::block_on(commands::Threads::One, call.run(output)),
+        Command::Enroll(enroll) => commands::block_on(commands::Threads::One, enroll.run(output)),
         Command::Forward(forward) => commands::block_on(commands::Threads::One, forward.run(output)),
         #[cfg(feature = "device")]
         Command::Swarm(swarm) => commands::block_on(commands::Threads::All, swarm.run(output)),

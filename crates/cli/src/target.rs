@@ -3,7 +3,7 @@
 //! Secrets go where they belong and nowhere else: a token to a cloud over TLS, an account to a device on the LAN. What the environment holds for the one
 //! is ignored for the other; what the command line says for the wrong one is an error.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -65,9 +65,7 @@ impl Trust {
             (None, Some(path)) => (path.into(), "ORIEL_CA"),
             (None, None) => return Ok(Validation::SystemRoots),
         };
-        let unusable = |why: &dyn std::fmt::Display| BadUsage(format!("{from} {}: {why}", path.display()));
-        let text = std::fs::read(&path).map_err(|error| unusable(&error))?;
-        Ok(Validation::Policy(Policy::from_pem(&text).map_err(|error| unusable(&error))?))
+        Ok(Validation::Policy(anchors(&path, from)?))
     }
 }
 
@@ -102,12 +100,56 @@ impl Target {
     }
 }
 
-/// A cloud's address: a token goes there, so it has to be https.
+/// A camera on the LAN, and its administrator's account.
+#[derive(Args)]
+pub(crate) struct Camera {
+    /// The camera's device service on the LAN, `http://camera/onvif/device_service`.
+    #[arg(value_name = "CAMERA")]
+    camera: String,
+    /// Administrator's account on the camera [env: ORIEL_USER]
+    #[arg(long)]
+    user: Option<String>,
+    /// Its password; better given by the environment, where other users do not see it [env: ORIEL_PASSWORD]
+    #[arg(long)]
+    password: Option<String>,
+    /// Authority of the camera's own certificate, PEM file, where it is asked by https; without it the system's.
+    #[arg(long, value_name = "FILE")]
+    camera_ca: Option<PathBuf>,
+    /// Believe any camera that is asked by https, such as one that made its certificate itself.
+    #[arg(long, conflicts_with = "camera_ca")]
+    camera_insecure: bool,
+}
+
+impl Camera {
+    /// The client for it.
+    pub(crate) fn client(&self) -> anyhow::Result<Client> {
+        let given = Given { user: self.user.clone(), password: self.password.clone(), ..Given::default() };
+        let (url, auth) = given.resolve(&self.camera, &|name| environment(name).filter(|_| name != "ORIEL_CLOUD"))?;
+        let validation = match &self.camera_ca {
+            _ if self.camera_insecure => Validation::Insecure,
+            Some(path) => Validation::Policy(anchors(path, "--camera-ca")?),
+            None => Validation::SystemRoots,
+        };
+        let tls = match url.scheme() {
+            "https" => Some(client_config(&validation, None)?),
+            _ => None,
+        };
+        Client::new(&url, tls, auth).context(url)
+    }
+}
+
+fn anchors(path: &Path, from: &str) -> Result<Policy, BadUsage> {
+    let unusable = |why: &dyn std::fmt::Display| BadUsage(format!("{from} {}: {why}", path.display()));
+    let text = std::fs::read(path).map_err(|error| unusable(&error))?;
+    Policy::from_pem(&text).map_err(|error| unusable(&error))
+}
+
+/// A cloud's address: secrets go there, so it has to be https.
 pub(crate) fn cloud_address(text: &str) -> Result<Url, BadUsage> {
     let bad = |why: &dyn std::fmt::Display| BadUsage(format!("--cloud {text}: {why}"));
     let url: Url = text.parse().map_err(|error| bad(&error))?;
     if url.scheme() != "https" {
-        return Err(bad(&"has to be an https address, since a token is sent there"));
+        return Err(bad(&"has to be an https address, since secrets are sent there"));
     }
     without_account(url)
 }

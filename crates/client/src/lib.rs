@@ -10,6 +10,7 @@ mod call;
 mod connection;
 pub mod forward;
 mod origin;
+pub mod provision;
 pub mod transport;
 
 pub use call::{Auth, Client};

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
-use oriel_client::CallError;
 use oriel_device::Device;
 use oriel_soap::Levels;
 use oriel_trust::{Identity, Validation, client_config};
@@ -16,6 +15,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::Signals;
+use crate::api::Api;
 use crate::output::Output;
 use crate::target::{Trust, cloud_address};
 
@@ -67,7 +67,7 @@ impl Swarm {
         super::raise_open_files();
         let cloud = cloud_address(&self.cloud)?;
         let validation = self.trust.validation()?;
-        let api = Api::new(&cloud, &validation, &self.token)?;
+        let api = Api::new(&cloud, &validation, Some(&self.token))?;
         // Filled as the cloud answers, so that whatever ends us, what was registered by then is dismissed.
         let mut members = Vec::new();
         let lived = match self.enlist(&api, &mut members, &mut signals).await {
@@ -190,36 +190,4 @@ async fn dismiss(api: &Api, members: &[Member]) -> anyhow::Result<()> {
         api.post("/api/v1/devices/remove", &json!({ "ids": ids })).await?;
     }
     Ok(())
-}
-
-/// The cloud's API, as far as a swarm needs it.
-struct Api {
-    transport: oriel_client::Direct,
-    authorization: http::HeaderValue,
-}
-
-impl Api {
-    fn new(cloud: &Url, validation: &Validation, token: &str) -> anyhow::Result<Self> {
-        let transport = oriel_client::Direct::new(cloud, Some(client_config(validation, None)?))?;
-        let mut authorization: http::HeaderValue = format!("Bearer {token}").parse().context("--token")?;
-        authorization.set_sensitive(true);
-        Ok(Self { transport, authorization })
-    }
-
-    async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
-        use oriel_client::Transport as _;
-        let request = http::Request::post(path)
-            .header(http::header::CONTENT_TYPE, "application/json")
-            .header(http::header::AUTHORIZATION, self.authorization.clone())
-            .body(bytes::Bytes::from(body.to_string()))?;
-        let answer = self.transport.send(request).await?;
-        let text = String::from_utf8_lossy(answer.body());
-        if !answer.status().is_success() {
-            let problem = serde_json::from_str::<Value>(&text).ok();
-            let detail = problem.as_ref().and_then(|problem| problem["detail"].as_str()).unwrap_or(&text);
-            let refused = CallError::Status { status: answer.status(), text: detail.to_owned() };
-            return Err(refused).context(path.to_owned());
-        }
-        serde_json::from_str(&text).with_context(|| format!("{path}: {text}"))
-    }
 }
