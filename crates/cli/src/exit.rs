@@ -127,7 +127,9 @@ fn hint_of_provision(error: &ProvisionError) -> Option<&'static str> {
         ProvisionError::Call { source: CallError::Fault { fault, .. }, .. } => {
             let full = |subcode: &Cow<'_, str>| subcode.starts_with("Maximum") || *subcode == "MaxUplinks";
             match fault.subcodes.iter().any(|subcode| full(&subcode.local)) {
-                true => "the camera has no room: delete what nobody needs, with `oriel uplink delete`, or `oriel call` and DeleteCertPathValidationPolicy, DeleteCertificate, DeleteKey",
+                true => {
+                    "the camera has no room: delete what nobody needs, with `oriel uplink delete`, or `oriel call` and DeleteCertPathValidationPolicy, DeleteCertificate, DeleteKey"
+                }
                 false => return None,
             }
         }

@@ -154,8 +154,9 @@ pub(crate) fn key_der(key: &KeyPair) -> PrivateKeyDer<'static> {
     PrivateKeyDer::Pkcs8(key.serialize_der().into())
 }
 
-/// RFC 7468: 64 characters a line.
-pub(crate) fn pem(label: &str, der: &[u8]) -> String {
+/// DER as text: RFC 7468, 64 characters a line.
+#[must_use]
+pub fn pem(label: &str, der: &[u8]) -> String {
     use base64::Engine as _;
     let text = base64::engine::general_purpose::STANDARD.encode(der);
     let mut out = format!("-----BEGIN {label}-----\n");

@@ -30,7 +30,7 @@ pub use authority::Authority;
 pub use challenge::acme_challenge;
 pub use client::{Policy, Validation, client_config};
 pub use fingerprint::{Fingerprint, ParseFingerprintError};
-pub use identity::{Identity, certificates};
+pub use identity::{Identity, certificates, pem};
 pub use server::{AnyClientKey, ClientAuth, ReloadingIdentity, server_config};
 pub use validity::{expires_at, renew_at};
 

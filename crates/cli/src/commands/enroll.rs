@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
-use oriel_client::provision::{Issued, Note, Plan, Provision, Start};
 use oriel_client::CallError;
+use oriel_client::provision::{Issued, Note, Plan, Provision, Start};
 use oriel_trust::{certificates, pem};
 use serde_json::{Value, json};
 use url::Url;
@@ -63,7 +63,10 @@ impl Enroll {
         };
         match worked {
             Ok(enrolled) => {
-                signals.unless_hurried(provision.finish()).await?.context("the camera is connected; tidying up after")?;
+                signals
+                    .unless_hurried(provision.finish())
+                    .await?
+                    .context("the camera is connected; tidying up after")?;
                 output.print(&enrolled, "done: the camera is connected");
                 Ok(())
             }
@@ -100,7 +103,9 @@ impl Enroll {
         }
         match signals.unless_hurried(provision.undo()).await {
             Ok(Ok(())) => error,
-            Ok(Err(left)) => error.context(format!("something is left on the camera ({left}); the next run removes it")),
+            Ok(Err(left)) => {
+                error.context(format!("something is left on the camera ({left}); the next run removes it"))
+            }
             Err(hurried) => error.context(format!("{hurried}; the next run removes what is left on the camera")),
         }
     }
