@@ -4,9 +4,9 @@ use crate::accounts::random_password;
 use crate::config::{Config, DEVICE_CERTIFICATE};
 use crate::door::{Door, Lan, Origin};
 use crate::interfaces;
-use crate::keystore::KeyStore;
+use crate::keystore::{KeyMaker, KeyStore};
 use crate::services::{self, Shared};
-use crate::store::{Account, Files, Folder, Role, Secret, State, Store, StoreError, VERSION};
+use crate::store::{Account, Files, Folder, Keystore, Role, Secret, State, Store, StoreError, VERSION};
 use crate::supervisor::{Means, Reports, Serve, Supervisor, Tunnel};
 use http::{Request, Response};
 use oriel_soap::Levels;
@@ -80,6 +80,8 @@ pub struct UplinkStatus {
 pub struct Device {
     lan: Lan,
     supervisor: Supervisor,
+    /// Ends with this value.
+    _maker: KeyMaker,
     serve: Serve,
     shared: Arc<Shared>,
     fingerprint: Fingerprint,
@@ -140,7 +142,17 @@ impl Device {
             made: HashMap::new(),
         };
         let supervisor = Supervisor::start(shared.store.watch(), means, shared.reports.clone());
-        Ok(Self { lan, supervisor, serve, shared, fingerprint, first: opened.first, folder: opened.folder })
+        let maker = KeyMaker::start(shared.store.clone());
+        Ok(Self {
+            lan,
+            supervisor,
+            _maker: maker,
+            serve,
+            shared,
+            fingerprint,
+            first: opened.first,
+            folder: opened.folder,
+        })
     }
 
     /// Where the LAN reaches the device, with the ports that the system chose.
@@ -242,7 +254,7 @@ fn first_state(config: &Config, first: &mut Option<FirstCredentials>) -> Result<
     }
     let uuid = Uuid::new_v4();
     let serial = uuid.simple().to_string()[..12].to_ascii_uppercase();
-    Ok(State { version: VERSION, uuid, serial, users, uplinks: Vec::new() })
+    Ok(State { version: VERSION, uuid, serial, users, uplinks: Vec::new(), keystore: Keystore::default() })
 }
 
 /// An address that others can dial, for a listener that takes all.

@@ -12,6 +12,8 @@ use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+use x509_parser::prelude::{FromDer, X509Certificate};
+
 use crate::validity::{self, Kind};
 use crate::{Fingerprint, TrustError};
 
@@ -99,6 +101,14 @@ impl Identity {
     #[must_use]
     pub fn chain(&self) -> &[CertificateDer<'static>] {
         &self.chain
+    }
+
+    /// The leaf's public key: SubjectPublicKeyInfo in DER.
+    #[must_use]
+    pub fn public_key(&self) -> Vec<u8> {
+        let leaf = self.chain.first().and_then(|leaf| X509Certificate::from_der(leaf).ok());
+        let (_, leaf) = leaf.expect("an identity has a leaf that was parsed when it was put together");
+        leaf.public_key().raw.to_vec()
     }
 
     /// The private key.

@@ -18,19 +18,25 @@
 //! ```
 
 mod authority;
+mod certificate;
 mod challenge;
 mod client;
 mod fingerprint;
 mod identity;
+mod keypair;
+mod request;
 mod server;
 mod signatures;
 mod validity;
 
 pub use authority::Authority;
+pub use certificate::{Certificate, MAX_CERTIFICATE, UnfitCertificate};
 pub use challenge::acme_challenge;
 pub use client::{Policy, Validation, client_config};
 pub use fingerprint::{Fingerprint, ParseFingerprintError};
 pub use identity::{Identity, certificates, pem};
+pub use keypair::{KeyAlgorithm, KeyPair, SignatureScheme};
+pub use request::{CertificationRequest, EXTENSION_REQUEST, Extension, NameValue, Oid, is_one_value};
 pub use server::{AnyClientKey, ClientAuth, ReloadingIdentity, server_config};
 pub use validity::{expires_at, renew_at};
 
@@ -58,6 +64,12 @@ pub enum TrustError {
     /// A certificate cannot be made.
     #[error("the certificate cannot be made: {0}")]
     Issue(#[from] rcgen::Error),
+    /// A key cannot be made, read or used.
+    #[error("the key cannot be used: {0}")]
+    Key(String),
+    /// A certification request cannot be made.
+    #[error("the certification request cannot be made: {0}")]
+    Request(String),
     /// TLS cannot be set up with what was given.
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] rustls::Error),

@@ -2,6 +2,7 @@
 //! a build without a service leaves out two lines.
 
 pub(crate) mod device_mgmt;
+pub(crate) mod security;
 pub(crate) mod uplink;
 
 use crate::config::Information;
@@ -74,10 +75,10 @@ pub(crate) struct Service {
 }
 
 /// The services, the device service first.
-pub(crate) static SERVICES: &[Service] = &[device_mgmt::SERVICE, uplink::SERVICE];
+pub(crate) static SERVICES: &[Service] = &[device_mgmt::SERVICE, uplink::SERVICE, security::SERVICE];
 
 /// All handlers of all services.
 pub(crate) fn router() -> Router<Call> {
     let router = Router::new(oriel_onvif::tables());
-    uplink::bind(device_mgmt::bind(router))
+    security::bind(uplink::bind(device_mgmt::bind(router)))
 }

@@ -1,12 +1,14 @@
 //! The uplink service: which clouds the device dials (Uplink chapter 6). The handlers validate and write; dialling is the supervisor's.
 
 use super::{Call, Service, Shared};
+use crate::keystore::View;
 use crate::store::{State, UplinkEntry};
 use oriel_onvif::ns;
 use oriel_onvif::uplink::*;
 use oriel_soap::xml::{Any, List};
 use oriel_soap::{Fault, Level, Router, Via, With};
 use oriel_uplink::{AddressError, Host, RemoteAddress, device};
+use std::sync::Arc;
 
 pub(super) const SERVICE: Service = Service {
     namespace: ns::TUP,
@@ -62,9 +64,11 @@ async fn get_uplinks(call: Call, _: GetUplinks) -> Result<GetUplinksResponse, Fa
 async fn set_uplink(call: Call, request: SetUplink) -> Result<SetUplinkResponse, Fault> {
     let by_uplink = matches!(call.caller.via, Via::Uplink { .. });
     let address = request.configuration.remote_address.clone();
-    let entry = checked(request.configuration, &call.shared)?;
-    let (call_out, most) = (call.shared.call_out.clone(), call.shared.max_uplinks);
+    let entry = checked(request.configuration)?;
+    let shared = Arc::clone(&call.shared);
     call.change(move |state| {
+        // In the same step as the change, so that nobody deletes meanwhile what the uplink is about to name.
+        resolve(&entry, shared.keys.with(&state.keystore))?;
         let existing = state.uplinks.iter().position(|known| known.is_at(&entry.remote_address));
         // An uplink may change what stands under an address that the LAN chose, but not choose an address of the LAN.
         let by_uplink = by_uplink && existing.is_none_or(|index| state.uplinks[index].by_uplink);
@@ -72,9 +76,9 @@ async fn set_uplink(call: Call, request: SetUplink) -> Result<SetUplinkResponse,
         {
             let refused =
                 |kind| wrong_address(format!("{address} leads to {kind}, which this device is not configured to dial"));
-            call_out.check(literal, by_uplink).map_err(refused)?;
+            shared.call_out.check(literal, by_uplink).map_err(refused)?;
         }
-        put(state, existing, UplinkEntry { by_uplink, ..entry }, most)
+        put(state, existing, UplinkEntry { by_uplink, ..entry }, shared.max_uplinks)
     })
     .await?;
     Ok(SetUplinkResponse::default())
@@ -106,7 +110,7 @@ async fn delete_uplink(call: Call, request: DeleteUplink) -> Result<DeleteUplink
 }
 
 /// The configuration as an entry, without what a `Set` ignores (§6.1, §6.3).
-fn checked(configuration: Configuration, shared: &Shared) -> Result<UplinkEntry, Fault> {
+fn checked(configuration: Configuration) -> Result<UplinkEntry, Fault> {
     // An empty element says as little as none.
     let given = |text: Option<String>| text.filter(|text| !text.is_empty());
     let certificate_id = given(configuration.certificate_id);
@@ -128,15 +132,7 @@ fn checked(configuration: Configuration, shared: &Shared) -> Result<UplinkEntry,
             let fault = Fault::invalid_arg_val(format!("there is no authorization server {token:?}"));
             return Err(fault.subcode("AuthorizationServerConfigurationToken"));
         }
-        (Some(id), None) if shared.keys.certificate(id).is_none() => {
-            let fault = Fault::invalid_arg_val(format!("no certificate is stored under the CertificateID {id:?}"));
-            return Err(fault.subcode("CertificateID"));
-        }
         (Some(_), None) => {}
-    }
-    if let Some(id) = policy_id.as_deref().filter(|id| shared.keys.policy(id).is_none()) {
-        let fault = Fault::invalid_arg_val(format!("no policy is stored under the CertPathValidationPolicyID {id:?}"));
-        return Err(fault.subcode("CertPathValidationPolicyID"));
     }
     check_levels(&configuration.user_level)?;
     Ok(UplinkEntry {
@@ -146,6 +142,17 @@ fn checked(configuration: Configuration, shared: &Shared) -> Result<UplinkEntry,
         cert_path_validation_policy_id: policy_id,
         by_uplink: false,
     })
+}
+
+/// What the entry names has to be there, the certificate with its private key (§6.3).
+fn resolve(entry: &UplinkEntry, keys: View<'_>) -> Result<(), Fault> {
+    if let Some(Err(problem)) = entry.certificate_id.as_deref().map(|id| keys.identity(id)) {
+        return Err(Fault::invalid_arg_val(format!("certificate: {problem}")).subcode("CertificateID"));
+    }
+    if let Some(Err(problem)) = entry.cert_path_validation_policy_id.as_deref().map(|id| keys.validation(id)) {
+        return Err(Fault::invalid_arg_val(format!("policy: {problem}")).subcode("CertPathValidationPolicyID"));
+    }
+    Ok(())
 }
 
 fn check_levels(names: &[String]) -> Result<(), Fault> {

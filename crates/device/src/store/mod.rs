@@ -7,10 +7,12 @@
 
 mod disk;
 mod folder;
+mod keystore;
 mod state;
 
 pub use disk::{Disk, Files, replace};
 pub use folder::Folder;
+pub use keystore::{CertificateEntry, Der, KeyEntry, Keystore, Material, PolicyEntry};
 pub use state::{Account, Role, Secret, State, UnknownRole, UplinkEntry, VERSION};
 
 use std::io;
@@ -180,7 +182,8 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<State, StoreError> {
     if versioned.version > VERSION {
         return Err(StoreError::Newer { path: path.to_owned(), found: versioned.version });
     }
-    serde_json::from_slice(bytes).map_err(damaged)
+    let state: State = serde_json::from_slice(bytes).map_err(damaged)?;
+    Ok(State { version: VERSION, ..state })
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
-//! What the device remembers: one versioned document with its identity, its users and its uplinks (Core §8.4, Uplink §6).
+//! What the device remembers: one versioned document with its identity, its users, its uplinks and its key store (Core §8.4, Uplink §6,
+//! Security §5.2).
 
+use super::Keystore;
 use oriel_soap::Level;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -7,8 +9,8 @@ use std::str::FromStr;
 use url::Url;
 use uuid::Uuid;
 
-/// The version of the document that this program writes and reads.
-pub const VERSION: u32 = 1;
+/// The version of the document that this program writes; it reads version 1 too, which had no key store.
+pub const VERSION: u32 = 2;
 
 /// A text that must not be seen: it prints as an ellipsis.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,4 +138,7 @@ pub struct State {
     pub users: Vec<Account>,
     /// The uplinks, in the order in which they were set.
     pub uplinks: Vec<UplinkEntry>,
+    /// Keys, certificates and validation policies.
+    #[serde(default)]
+    pub keystore: Keystore,
 }

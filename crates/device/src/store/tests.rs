@@ -165,6 +165,7 @@ fn state(uplinks: usize) -> State {
             level: Role::Administrator,
         }],
         uplinks: (0..uplinks).map(entry).collect(),
+        keystore: Keystore::default(),
     }
 }
 
@@ -268,7 +269,7 @@ fn a_damaged_or_newer_document_is_refused_and_its_secrets_are_not_told() {
         (text.replace("\"Administrator\"", "\"correct horse\""), "wrong type"),
         (text[..text.len() / 2].to_owned(), "ends too early"),
         ("{]".to_owned(), "not JSON"),
-        (text.replace("\"version\": 1", "\"version\": 2"), "newer"),
+        (text.replace("\"version\": 2", "\"version\": 3"), "newer"),
     ];
     for (document, expected) in cases {
         let disk = Lossy::default();

@@ -155,8 +155,9 @@ impl Driver {
             let state = wanted.borrow_and_update().clone();
             let running: Vec<&UplinkEntry> = self.running.iter().map(|running| &running.entry).collect();
             for step in compare(&state.uplinks, &running) {
-                self.take(step);
+                self.take(step, &state);
             }
+            self.means.forget(&state.uplinks);
             tokio::select! {
                 changed = wanted.changed() => if changed.is_err() { break },
                 _ = &mut stopped => break,
@@ -169,9 +170,9 @@ impl Driver {
         while self.draining.join_next().await.is_some() {}
     }
 
-    fn take(&mut self, step: Step) {
+    fn take(&mut self, step: Step, state: &State) {
         match step {
-            Step::Start(entry) => self.start(entry),
+            Step::Start(entry) => self.start(entry, state),
             Step::Replace(entry) => {
                 // The new tunnel is dialled while the old one finishes its answers; what still comes in there has the new rights.
                 let old = self.remove(&entry);
@@ -179,7 +180,7 @@ impl Driver {
                     old.rights.send_replace(levels(&entry.user_level));
                     self.drain(old);
                 }
-                self.start(entry);
+                self.start(entry, state);
             }
             Step::Drain(entry) => {
                 if let Some(old) = self.remove(&entry) {
@@ -199,9 +200,9 @@ impl Driver {
         }
     }
 
-    fn start(&mut self, entry: UplinkEntry) {
+    fn start(&mut self, entry: UplinkEntry, state: &State) {
         let (rights, current) = watch::channel(levels(&entry.user_level));
-        let uplink = self.means.plan(&entry).map(|config| {
+        let uplink = self.means.plan(&entry, state).map(|config| {
             let (serve, tunnel) = (
                 Arc::clone(&self.means.serve),
                 Tunnel { address: entry.remote_address.as_str().into(), rights: current },
@@ -243,9 +244,9 @@ fn levels(names: &[String]) -> Levels {
 
 impl Means {
     /// With what an uplink is dialled, or the sentence for its `Error`.
-    fn plan(&mut self, entry: &UplinkEntry) -> Result<UplinkConfig, String> {
+    fn plan(&mut self, entry: &UplinkEntry, state: &State) -> Result<UplinkConfig, String> {
         let address: RemoteAddress = entry.remote_address.parse().map_err(|error| format!("address: {error}"))?;
-        let tls = self.tls(entry.certificate_id.as_deref(), entry.cert_path_validation_policy_id.as_deref())?;
+        let tls = self.tls(entry.certificate_id.as_deref(), entry.cert_path_validation_policy_id.as_deref(), state)?;
         let seed = [self.uuid.as_bytes(), entry.remote_address.as_bytes()].concat();
         let mut config = UplinkConfig::new(address, Credentials { tls, token: None }, device::seed(&seed));
         let (call_out, by_uplink) = (self.call_out.clone(), entry.by_uplink);
@@ -253,27 +254,37 @@ impl Means {
         Ok(config)
     }
 
-    /// The TLS set-up for a certificate and a policy, made once: uplinks that share both share its memory.
-    fn tls(&mut self, certificate: Option<&str>, policy: Option<&str>) -> Result<Arc<ClientConfig>, String> {
+    /// The TLS set-up for a certificate and a policy, made once: uplinks that share both share its memory. Ids are never used again for
+    /// another certificate or policy, so what was made stays right.
+    fn tls(
+        &mut self,
+        certificate: Option<&str>,
+        policy: Option<&str>,
+        state: &State,
+    ) -> Result<Arc<ClientConfig>, String> {
         let key = (certificate.map(str::to_owned), policy.map(str::to_owned));
         if let Some(made) = self.made.get(&key) {
             return Ok(Arc::clone(made));
         }
-        let gone =
-            |kind: &str, name: &str, id: &str| format!("{kind}: none is stored under the {name} \"{id}\" any more");
-        let identity = certificate
-            .map(|id| self.keys.certificate(id).ok_or_else(|| gone("certificate", "CertificateID", id)))
-            .transpose()?;
+        let keys = self.keys.with(&state.keystore);
+        let identity = certificate.map(|id| keys.identity(id)).transpose();
+        let identity = identity.map_err(|error| format!("certificate: {error}"))?;
         let validation = match policy {
-            Some(id) => {
-                let policy = self.keys.policy(id).cloned();
-                Validation::Policy(policy.ok_or_else(|| gone("policy", "CertPathValidationPolicyID", id))?)
-            }
+            Some(id) => Validation::Policy(keys.validation(id).map_err(|error| format!("policy: {error}"))?),
             None if self.insecure => Validation::Insecure,
             None => Validation::SystemRoots,
         };
-        let tls = client_config(&validation, identity).map_err(|error| format!("TLS: {error}"))?;
+        let tls = client_config(&validation, identity.as_ref()).map_err(|error| format!("TLS: {error}"))?;
         Ok(Arc::clone(self.made.entry(key).or_insert(Arc::new(tls))))
+    }
+
+    /// Lets go of the set-ups, and the private keys in them, that no uplink is configured with any more.
+    fn forget(&mut self, uplinks: &[UplinkEntry]) {
+        self.made.retain(|(certificate, policy), _| {
+            uplinks
+                .iter()
+                .any(|entry| entry.certificate_id == *certificate && entry.cert_path_validation_policy_id == *policy)
+        });
     }
 }
 
