@@ -5,12 +5,13 @@ use std::time::SystemTime;
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    SubjectPublicKeyInfo,
 };
 use rustls_pki_types::CertificateDer;
 
 use crate::identity::{certificates, key_der, pem, read};
 use crate::validity::{self, Kind};
-use crate::{Identity, TrustError};
+use crate::{Identity, RequestedCertificate, TrustError};
 
 /// An issuer of certificates with a P-256 key.
 pub struct Authority {
@@ -93,18 +94,36 @@ impl Authority {
         self.issue(common_name, &[], Kind::Client)
     }
 
+    /// A client certificate for the key of a request, valid for ten years. The name is the authority's choice: what the request asks for
+    /// beside the key is not looked at.
+    ///
+    /// # Errors
+    /// [`TrustError::Issue`] when the name cannot stand in a certificate.
+    pub fn certify_client(
+        &self,
+        request: &RequestedCertificate,
+        common_name: &str,
+    ) -> Result<CertificateDer<'static>, TrustError> {
+        let key = SubjectPublicKeyInfo::from_der(request.public_key())?;
+        Ok(params(common_name, &[], Kind::Client)?.signed_by(&key, &self.issuer)?.der().clone())
+    }
+
     fn issue(&self, name: &str, names: &[String], kind: Kind) -> Result<Identity, TrustError> {
         let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
-        let mut params = CertificateParams::new(names.to_vec())?;
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![match kind {
-            Kind::Server => ExtendedKeyUsagePurpose::ServerAuth,
-            _ => ExtendedKeyUsagePurpose::ClientAuth,
-        }];
-        validity::set(&mut params, kind, SystemTime::now());
-        params.use_authority_key_identifier_extension = true;
-        let certificate = params.signed_by(&key, &self.issuer)?;
+        let certificate = params(name, names, kind)?.signed_by(&key, &self.issuer)?;
         Identity::new(vec![certificate.der().clone(), self.certificate.clone()], key_der(&key))
     }
+}
+
+fn params(name: &str, names: &[String], kind: Kind) -> Result<CertificateParams, TrustError> {
+    let mut params = CertificateParams::new(names.to_vec())?;
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![match kind {
+        Kind::Server => ExtendedKeyUsagePurpose::ServerAuth,
+        _ => ExtendedKeyUsagePurpose::ClientAuth,
+    }];
+    validity::set(&mut params, kind, SystemTime::now());
+    params.use_authority_key_identifier_extension = true;
+    Ok(params)
 }

@@ -25,6 +25,7 @@ mod fingerprint;
 mod identity;
 mod keypair;
 mod request;
+mod requested;
 mod server;
 mod signatures;
 mod validity;
@@ -37,6 +38,7 @@ pub use fingerprint::{Fingerprint, ParseFingerprintError};
 pub use identity::{Identity, certificates, pem};
 pub use keypair::{KeyAlgorithm, KeyPair, SignatureScheme};
 pub use request::{CertificationRequest, EXTENSION_REQUEST, Extension, NameValue, Oid, is_one_value};
+pub use requested::{MAX_REQUEST, RequestedCertificate};
 pub use server::{AnyClientKey, ClientAuth, ReloadingIdentity, server_config};
 pub use validity::{expires_at, renew_at};
 

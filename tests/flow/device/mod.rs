@@ -7,6 +7,7 @@ mod bad_input;
 mod cloud_end;
 mod life;
 mod rights;
+mod security;
 mod services;
 mod tunnel;
 mod uplink_service;
