@@ -32,12 +32,11 @@ async fn a_certificate_is_linked_to_the_key_that_it_certifies() {
     let authority = Authority::new("Devices").unwrap();
     let key_id = camera.elliptic_key().await;
     let issued = authority.certify_client(&camera.request_for(&key_id).await, "camera-1").unwrap();
-    let request = UploadCertificate {
-        alias: Some("mine".to_owned()),
-        key_alias: Some("ignored".to_owned()),
-        private_key_required: Some(true),
-        ..upload(&issued)
-    };
+    let request = but(upload(&issued), |request| {
+        request.alias = Some("mine".to_owned());
+        request.key_alias = Some("ignored".to_owned());
+        request.private_key_required = Some(true);
+    });
     let stored = camera.get(&request).await;
     assert_eq!(stored.key_id, key_id);
     let get = GetCertificate::with(|request| request.certificate_id.clone_from(&stored.certificate_id));
@@ -47,11 +46,10 @@ async fn a_certificate_is_linked_to_the_key_that_it_certifies() {
     assert_eq!(*shown.certificate_content, *issued);
 
     // The root brings its public key along, and no private one.
-    let required = UploadCertificate { private_key_required: Some(true), ..upload(authority.certificate()) };
+    let required = but(upload(authority.certificate()), |request| request.private_key_required = Some(true));
     assert_eq!(camera.refused(&required).await, "env:Receiver/ter:Action/ter:NoMatchingPrivateKey");
-    let root = camera
-        .get(&UploadCertificate { key_alias: Some("root's".to_owned()), ..upload(authority.certificate()) })
-        .await;
+    let aliased = but(upload(authority.certificate()), |request| request.key_alias = Some("root's".to_owned()));
+    let root = camera.get(&aliased).await;
     let keys = camera.keys().await;
     let key = keys.iter().find(|key| key.key_id == root.key_id).unwrap();
     assert_eq!((key.has_private_key, key.externally_generated), (Some(false), Some(true)));
@@ -105,7 +103,7 @@ async fn bad_certificates_are_refused_and_nothing_is_kept() {
         let fault = camera.refused(&upload(der)).await;
         assert_eq!(fault, format!("env:Sender/ter:InvalidArgVal/ter:{expected}"), "{} bytes", der.len());
     }
-    let alias = UploadCertificate { alias: Some("a".repeat(257)), ..upload(&good) };
+    let alias = but(upload(&good), |request| request.alias = Some("a".repeat(257)));
     assert_eq!(camera.refused(&alias).await, "env:Sender/ter:InvalidArgVal");
     let before = std::fs::read(camera.folder.path().join("data/state.json")).unwrap();
     // As much as a request may hold, and more.
@@ -153,8 +151,8 @@ async fn as_many_certificates_and_policies_as_stated_and_no_more() {
 async fn a_policy_keeps_what_it_was_given_and_refuses_what_it_cannot_keep() {
     let camera = Camera::start().await;
     let root = camera.get(&upload(Authority::new("A").unwrap().certificate())).await.certificate_id;
-    let mut request =
-        CreateCertPathValidationPolicy { alias: Some("the cloud".to_owned()), ..policy(&[&root, "device"]) };
+    let mut request = policy(&[&root, "device"]);
+    request.alias = Some("the cloud".to_owned());
     request.parameters.use_delta_crls = Some(true);
     request.parameters.require_tls_www_client_auth_extended_key_usage = Some(false);
     let id = camera.get(&request).await.cert_path_validation_policy_id;
@@ -169,7 +167,7 @@ async fn a_policy_keeps_what_it_was_given_and_refuses_what_it_cannot_keep() {
     assert_eq!(camera.refused(&policy(&[&root, "none"])).await, no_certificate);
     assert_eq!(camera.refused(&policy(&[])).await, "env:Sender/ter:InvalidArgs");
     let parameters = "env:Sender/ter:InvalidArgVal/ter:CertPathValidationParameters";
-    assert_eq!(camera.refused(&policy(&[&root; 17])).await, parameters);
+    assert_eq!(camera.refused(&policy(&[root.as_str(); 17])).await, parameters);
     let mut strict = policy(&[&root]);
     strict.parameters.require_tls_www_client_auth_extended_key_usage = Some(true);
     assert_eq!(camera.refused(&strict).await, parameters);

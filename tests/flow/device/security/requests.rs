@@ -90,15 +90,14 @@ async fn openssl_reads_in_a_request_what_was_asked_for() {
     let key_id = camera.elliptic_key().await;
     // extendedKeyUsage: clientAuth; challengePassword.
     let usage = [0x30, 0x0a, 6, 8, 0x2b, 6, 1, 5, 5, 7, 3, 2];
-    let request = CreatePKCS10CSR {
-        subject: whole_name(),
-        csr_attribute: vec![
+    let request = but(named("", &key_id), |request| {
+        request.subject = whole_name();
+        request.csr_attribute = vec![
             extension("2.5.29.37", true, &usage),
             extension("2.5.29.15", false, &[3, 2, 7, 0x80]),
             basic("1.2.840.113549.1.9.7", &[0x0c, 4, b'o', b'n', b'c', b'e']),
-        ],
-        ..named("", &key_id)
-    };
+        ];
+    });
     let der = camera.get(&request).await.pkcs10_csr;
     let read = RequestedCertificate::read(&der).unwrap();
     assert_eq!(read.common_names(), ["camera 1", "second"]);
@@ -135,7 +134,7 @@ async fn each_kind_of_key_signs_with_its_algorithms_and_no_other() {
     for offered in told.signature_algorithms {
         let mut fits = Vec::new();
         for (kind, key_id) in [("p256", &p256), ("p384", &p384), ("rsa", &rsa), ("own", &"device".to_owned())] {
-            let request = CreatePKCS10CSR { signature_algorithm: offered.clone(), ..named("camera", key_id) };
+            let request = but(named("camera", key_id), |request| request.signature_algorithm = offered.clone());
             match camera.ask(ADMINISTRATOR, &request).await {
                 Ok(answer) => {
                     RequestedCertificate::read(&answer.pkcs10_csr).unwrap();

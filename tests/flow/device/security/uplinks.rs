@@ -30,8 +30,8 @@ async fn a_camera_comes_online_by_onvif_alone_and_renews_itself_through_its_upli
     let old_key = camera.elliptic_key().await;
     let request = camera.request_for(&old_key).await;
     let issued = devices.certify_client(&request, "camera-1").unwrap();
-    let old =
-        camera.get(&UploadCertificate { private_key_required: Some(true), ..upload(&issued) }).await.certificate_id;
+    let old = but(upload(&issued), |request| request.private_key_required = Some(true));
+    let old = camera.get(&old).await.certificate_id;
     let root = camera.get(&upload(cloud.authority.certificate())).await.certificate_id;
     let anchors = camera.get(&policy(&[&root])).await.cert_path_validation_policy_id;
     camera.get(&uplink(&cloud, &old, &anchors)).await;
