@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
-use crate::records::{Principal, Records, Role};
+use crate::records::{Principal, Records};
 use crate::refusal::Refusal;
 
 /// The caller's token.
@@ -21,19 +21,4 @@ pub(crate) fn bearer(headers: &HeaderMap, records: &Records) -> Result<Principal
         return Err(Refusal::unauthorized());
     }
     records.token(secret.trim()).ok_or_else(Refusal::unauthorized)
-}
-
-/// The caller's token, if it may use the API.
-///
-/// # Errors
-/// 401 as [`bearer`], 403 when its bearer is no administrator or it is meant for some devices only.
-pub(crate) fn administrator(headers: &HeaderMap, records: &Records) -> Result<Principal, Refusal> {
-    let caller = bearer(headers, records)?;
-    if caller.role == Role::Administrator && caller.devices.is_none() {
-        return Ok(caller);
-    }
-    Err(Refusal::new(
-        http::StatusCode::FORBIDDEN,
-        "the API needs an administrator's token that is not limited to some devices",
-    ))
 }

@@ -11,6 +11,12 @@ pub trait Facts: Send + Sync + 'static {
 
     /// Counts one more of `key` within a window of `lifetime` that begins with the first. Returns the count.
     fn count(&self, key: &str, lifetime: Duration, now: Instant) -> u32;
+
+    /// Takes back one that was counted.
+    fn uncount(&self, key: &str, now: Instant);
+
+    /// How long `key` stands from now; `None` when it is absent.
+    fn remaining(&self, key: &str, now: Instant) -> Option<Duration>;
 }
 
 /// Facts of one process, bounded in number.
@@ -53,6 +59,20 @@ impl Facts for MemoryFacts {
         facts.insert(key.to_owned(), (1, now + lifetime));
         1
     }
+
+    fn uncount(&self, key: &str, now: Instant) {
+        let mut facts = self.facts.lock().expect("no holder panics");
+        let Some((count, end)) = facts.get_mut(key) else { return };
+        *count -= 1;
+        if *count == 0 || *end <= now {
+            facts.remove(key);
+        }
+    }
+
+    fn remaining(&self, key: &str, now: Instant) -> Option<Duration> {
+        let facts = self.facts.lock().expect("no holder panics");
+        facts.get(key).map(|(_, end)| end.saturating_duration_since(now)).filter(|left| !left.is_zero())
+    }
 }
 
 #[cfg(test)]
@@ -67,6 +87,19 @@ mod tests {
         assert!(!facts.put_if_absent("a", minute, start + minute / 2));
         assert!(facts.put_if_absent("a", minute, start + minute));
         assert_eq!(facts.count("a", minute, start + minute), 2);
+    }
+
+    #[test]
+    fn what_is_taken_back_was_never_counted() {
+        let (facts, start) = (MemoryFacts::new(8), Instant::now());
+        let minute = Duration::from_secs(60);
+        facts.count("a", minute, start);
+        facts.count("a", minute, start);
+        facts.uncount("a", start);
+        assert_eq!(facts.remaining("a", start + minute / 4), Some(minute * 3 / 4));
+        assert_eq!(facts.count("a", minute, start), 2);
+        facts.uncount("b", start);
+        assert_eq!((facts.remaining("b", start), facts.remaining("a", start + minute)), (None, None));
     }
 
     #[test]

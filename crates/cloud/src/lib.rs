@@ -35,16 +35,19 @@ mod auth;
 mod certificate;
 mod clock;
 pub mod config;
+mod events;
 pub mod facts;
 mod file;
 mod gateway;
 mod metrics;
 mod pages;
+mod passwords;
 mod port;
 pub mod records;
 mod refusal;
 pub mod registry;
 mod request;
+mod throttle;
 
 pub use clock::Clock;
 pub use config::{Config, ConfigError};
@@ -53,11 +56,15 @@ pub use registry::Registry;
 pub use request::Propagation;
 
 use alarms::Alarms;
+use api::session::Sessions;
 use certificate::Certificate;
+use events::Events;
 use facts::{Facts, MemoryFacts};
 use gateway::paths::GivenOut;
 use metrics::Metrics;
+use passwords::Passwords;
 use port::{Peer, Tls};
+use throttle::KnownBrowsers;
 
 /// How long a connection that was accepted just before a drain may take to send its first request.
 const LINGER: Duration = Duration::from_secs(1);
@@ -102,9 +109,13 @@ struct Shared {
     facts: Arc<dyn Facts>,
     alarms: Alarms,
     metrics: Metrics,
+    events: Arc<Events>,
+    passwords: Passwords,
+    sessions: Sessions,
+    known_browsers: KnownBrowsers,
     /// Paths that devices named.
     given_out: GivenOut,
-    /// KiB of SOAP requests that are on their way, all together.
+    /// KiB of requests that are on their way, all together.
     soap_room: Semaphore,
     /// Connections of clients.
     connections: Arc<Semaphore>,
@@ -147,10 +158,17 @@ struct Api(axum::Router);
 
 impl Api {
     /// No `async fn`: there the compiler cannot see that the future is `Send`.
-    fn answer(self, request: Request<Body>) -> impl Future<Output = Response<Body>> + Send {
+    fn answer(self, mut request: Request<Body>, peer: Peer) -> impl Future<Output = Response<Body>> + Send {
+        request.extensions_mut().insert(peer);
         let answered = self.0.oneshot(request.map(axum::body::Body::new));
         answered.map(|answer| answer.unwrap_or_else(|never| match never {}).map(oriel_uplink::body::boxed))
     }
+}
+
+/// The description of the API (OpenAPI 3.1), as it is served and as `docs/ref/openapi.json` keeps it.
+#[must_use]
+pub fn openapi() -> String {
+    serde_json::to_string_pretty(&api::document()).expect("the description can be written") + "\n"
 }
 
 /// A running cloud half. Dropping it ends everything at once; [`Cloud::drain`] ends it in good order.
@@ -180,15 +198,20 @@ impl Cloud {
         let tunnel_limits =
             TunnelLimits { budget: Budget::new(config.limits.memory as u64), ..TunnelLimits::default() };
         let tls = Tls::new(certificate.served(), certificate.challenges())?;
+        let known_browsers = KnownBrowsers::open(&config.data).map_err(data)?;
         // Last of all that can fail: a link that is made is shown.
         let setup_link = records.first_link().await?;
         let end = CancellationToken::new();
         let shared = Arc::new(Shared {
             registry: Registry::new(config.limits.tunnels_per_device, Instant::now()),
-            records: Arc::new(records),
             facts: Arc::new(MemoryFacts::new(FACTS)),
             alarms: Alarms::default(),
             metrics: Metrics::new(),
+            events: Arc::new(Events::new(Secret::random().expose().chars().take(8).collect())),
+            passwords: Passwords::default(),
+            sessions: Sessions::new(records.clock().now()),
+            known_browsers,
+            records: Arc::new(records),
             given_out: GivenOut::default(),
             soap_room: Semaphore::new(config.limits.memory / 2 / 1024),
             connections: Arc::new(Semaphore::new(config.limits.connections)),
@@ -301,5 +324,5 @@ async fn answer(request: Request<Body>, peer: Peer, shared: &Arc<Shared>, api: &
     if request.uri().path().starts_with("/d/") {
         return gateway::answer(request, peer, shared).await;
     }
-    api.clone().answer(request).await
+    api.clone().answer(request, peer).await
 }

@@ -1,5 +1,7 @@
 //! One way to say no: problem+json (RFC 9457) to API clients, a SOAP fault to SOAP clients.
 
+use std::time::Duration;
+
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use oriel_soap::Fault;
@@ -14,11 +16,13 @@ pub(crate) struct Refusal {
     pub(crate) detail: String,
     /// SOAP's own words, where the envelope was at fault.
     fault: Option<Box<Fault>>,
+    /// When to come again.
+    retry_after: Option<Duration>,
 }
 
 impl From<Fault> for Refusal {
     fn from(fault: Fault) -> Self {
-        Self { status: fault.status(), detail: fault.reason.clone(), fault: Some(Box::new(fault)) }
+        Self { status: fault.status(), detail: fault.reason.clone(), fault: Some(Box::new(fault)), retry_after: None }
     }
 }
 
@@ -34,7 +38,14 @@ pub(crate) enum Language {
 impl Refusal {
     /// A refusal with `status`.
     pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), fault: None }
+        Self { status, detail: detail.into(), fault: None, retry_after: None }
+    }
+
+    /// Says when to come again.
+    #[must_use]
+    pub(crate) fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
     }
 
     /// 401: nobody we know.
@@ -82,6 +93,9 @@ impl Refusal {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
             }
             _ => {}
+        }
+        if let Some(wait) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)));
         }
         response
     }

@@ -111,6 +111,14 @@ impl Door {
         answer
     }
 
+    /// The head of an answer that may have no end.
+    pub(super) async fn ask_head(&self, request: Request<Vec<u8>>) -> Answer {
+        let mut client = self.h2().await;
+        let response = client.send_request(self.absolute(request).map(oriel_uplink::body::full)).await.unwrap();
+        let (status, version, headers) = (response.status(), response.version(), response.headers().clone());
+        Answer { status, version, headers, text: String::new() }
+    }
+
     /// A connection over HTTP/2.
     pub(super) async fn h2(&self) -> H2 {
         self.h2_with_window(64 * 1024).await

@@ -4,20 +4,26 @@ mod abuse_by_cloud;
 mod abuse_by_device;
 mod api;
 mod api_refusals;
+mod api_surface;
 mod bad_input;
 mod bounds_of_the_port;
 mod camera;
 mod client;
 mod eight_uplinks;
 mod forward;
+mod events;
 mod hygiene;
+mod lists;
 mod main_job;
+mod people;
 mod presence;
+mod privilege;
 mod raw;
 mod records;
 mod restart;
 mod revocation;
 mod rights;
+mod sessions;
 mod smuggling;
 mod stalled;
 mod streaming;
@@ -77,8 +83,14 @@ impl House {
         let proxied = !config.proxy_protocol.is_empty();
         let mut cloud = Cloud::start(config, None).await.unwrap();
         let administrator = administrator(&mut cloud).await;
+        let mut house = Self::of(cloud, administrator, folder);
+        house.door.proxied = proxied;
+        house
+    }
+
+    fn of(cloud: Cloud, administrator: String, folder: TempDir) -> Self {
         let ca = cloud.ca().map_or_else(|| Policy { anchors: Vec::new() }, policy_of);
-        let door = Door { address: cloud.address(), ca, proxied };
+        let door = Door { address: cloud.address(), ca, proxied: false };
         Self { cloud, administrator, door, folder }
     }
 

@@ -1,115 +1,137 @@
-//! The API under `/api/v1`: devices, their credentials, and tokens. JSON in and out, problem+json for refusals.
+//! The API under `/api/v1` (OpenAPI 3.1, `docs/ref/openapi.json`): JSON in and out, problem+json for refusals.
+//!
+//! ```text
+//! request ─► headers ─► problem ─► door: who calls, the table of rights ─► idempotency ─► handler
+//! ```
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Request};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
-use axum::{Json, Router};
+use axum::extract::DefaultBodyLimit;
+use axum::response::IntoResponse as _;
+use axum::{Json, Router, middleware};
 use http::StatusCode;
-use http::request::Parts;
+use http::header::CONTENT_TYPE;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::Shared;
-use crate::records::{Actor, Principal, RecordsError};
-use crate::refusal::{Language, Refusal};
+use crate::refusal::Refusal;
 
-mod devices;
+mod access_keys;
+mod audit;
+pub(crate) mod devices;
+mod door;
+mod events;
+mod headers;
+mod idempotency;
+mod input;
+mod openapi;
+mod organisations;
+mod page;
+mod problem;
+pub(crate) mod rights;
+pub(crate) mod session;
 mod tokens;
+mod users;
 
-/// A thousand devices with a certificate chain each.
-const BODY: usize = 4 * 1024 * 1024;
+/// The routes with their descriptions.
+fn routes() -> OpenApiRouter<Arc<Shared>> {
+    let api = OpenApiRouter::default()
+        .routes(routes!(health))
+        .routes(routes!(description))
+        .merge(routes_of_people())
+        .merge(routes_of_devices())
+        .merge(routes_of_secrets())
+        .routes(routes!(audit::list));
+    OpenApiRouter::with_openapi(openapi::begin()).nest(rights::BASE, api)
+}
 
-/// The routes.
+fn routes_of_people() -> OpenApiRouter<Arc<Shared>> {
+    OpenApiRouter::default()
+        .routes(routes!(session::login, session::show, session::logout))
+        .routes(routes!(session::change_password))
+        .routes(routes!(session::redeem))
+        .routes(routes!(organisations::own))
+        .routes(routes!(organisations::list, organisations::add))
+        .routes(routes!(organisations::show, organisations::change, organisations::remove))
+        .routes(routes!(users::list, users::add))
+        .routes(routes!(users::show, users::change, users::remove))
+        .routes(routes!(users::link))
+        .routes(routes!(users::sessions, users::end_sessions))
+}
+
+fn routes_of_devices() -> OpenApiRouter<Arc<Shared>> {
+    OpenApiRouter::default()
+        .routes(routes!(devices::list, devices::add))
+        .routes(routes!(devices::import))
+        .routes(routes!(devices::remove_many))
+        .routes(routes!(devices::show, devices::change, devices::remove))
+        .routes(routes!(devices::information::ask))
+        .routes(routes!(devices::revoke))
+        .routes(routes!(devices::restore))
+        .routes(routes!(events::listen))
+}
+
+fn routes_of_secrets() -> OpenApiRouter<Arc<Shared>> {
+    OpenApiRouter::default()
+        .routes(routes!(devices::credentials::add_key))
+        .routes(routes!(devices::credentials::remove_key))
+        .routes(routes!(devices::credentials::add_token))
+        .routes(routes!(devices::credentials::remove_token))
+        .routes(routes!(access_keys::list, access_keys::add))
+        .routes(routes!(access_keys::remove))
+        .routes(routes!(tokens::list, tokens::add))
+        .routes(routes!(tokens::remove))
+}
+
+/// The API, with the door before every route.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
-    Router::new()
-        .route("/api/v1/health", get(async || Json(serde_json::json!({ "status": "ok" }))))
-        .route("/api/v1/devices", get(devices::list).post(devices::add))
-        .route("/api/v1/devices/import", post(devices::import))
-        .route("/api/v1/devices/remove", post(devices::remove_many))
-        .route("/api/v1/devices/{id}", get(devices::show).delete(devices::remove))
-        .route("/api/v1/devices/{id}/revoke", post(devices::revoke))
-        .route("/api/v1/devices/{id}/restore", post(devices::restore))
-        .route("/api/v1/devices/{id}/keys", post(devices::add_key))
-        .route("/api/v1/devices/{id}/keys/{key}", delete(devices::remove_key))
-        .route("/api/v1/devices/{id}/tokens", post(devices::add_token))
-        .route("/api/v1/devices/{id}/tokens/{token}", delete(devices::remove_token))
-        .route("/api/v1/tokens", get(tokens::list).post(tokens::add))
-        .route("/api/v1/tokens/{id}", delete(tokens::remove))
-        .fallback(async || {
-            Refusal::new(StatusCode::NOT_FOUND, "nothing is here; the API is below /api/v1, devices are below /d/")
-        })
-        .method_not_allowed_fallback(async || {
-            Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "this address does not know that method")
-        })
-        .layer(DefaultBodyLimit::max(BODY))
+    let (router, _) = routes().split_for_parts();
+    router
+        .fallback(async || nothing_here())
+        .layer(middleware::from_fn_with_state(Arc::clone(&shared), door::guard))
+        // The door reads bodies, within its own bounds.
+        .layer(DefaultBodyLimit::disable())
+        .layer(middleware::from_fn(problem::always))
+        .layer(middleware::from_fn_with_state(Arc::clone(&shared), headers::add))
         .with_state(shared)
 }
 
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        Self::into_response(self, Language::Problem).map(axum::body::Body::new)
-    }
+fn nothing_here() -> Refusal {
+    Refusal::new(StatusCode::NOT_FOUND, "nothing is here; the API is below /api/v1, devices are below /d/")
 }
 
-impl From<RecordsError> for Refusal {
-    fn from(error: RecordsError) -> Self {
-        let status = match error {
-            RecordsError::Unknown(_) => StatusCode::NOT_FOUND,
-            RecordsError::KeyTaken
-            | RecordsError::EmailTaken
-            | RecordsError::LastAdministrator
-            | RecordsError::TooMany(_) => StatusCode::CONFLICT,
-            RecordsError::Spent(_) => StatusCode::GONE,
-            RecordsError::Ending | RecordsError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            _ => StatusCode::INSUFFICIENT_STORAGE,
-        };
-        match error {
-            RecordsError::Unavailable(_)
-            | RecordsError::Full
-            | RecordsError::Damaged { .. }
-            | RecordsError::File { .. } => {
-                tracing::error!(%error, "the records cannot be changed");
-                Self::new(status, "the change could not be stored; nothing was changed")
-            }
-            _ => Self::new(status, error.to_string()),
-        }
-    }
+/// The description of the API.
+pub(crate) fn document() -> OpenApi {
+    let (_, mut document) = routes().split_for_parts();
+    openapi::complete(&mut document);
+    document
 }
 
-/// Proof that an administrator asks. Each handler takes it first.
-struct Administrator(Principal);
-
-impl Administrator {
-    fn actor(&self) -> Actor {
-        self.0.actor(None)
-    }
+/// That the cloud runs.
+#[derive(Serialize, ToSchema)]
+struct Health {
+    #[schema(pattern = "^ok$")]
+    status: &'static str,
 }
 
-impl FromRequestParts<Arc<Shared>> for Administrator {
-    type Rejection = Refusal;
-
-    async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Refusal> {
-        crate::auth::administrator(&parts.headers, &shared.records).map(Self)
-    }
+/// Says that the cloud runs.
+#[utoipa::path(get, path = "/health", tag = "cloud", operation_id = "health", responses(
+    (status = 200, description = "It does.", body = Health),
+))]
+async fn health() -> Json<Health> {
+    Json(Health { status: "ok" })
 }
 
-/// A JSON body, refused with a text that says what is wrong.
-struct Input<T>(T);
-
-impl<T: serde::de::DeserializeOwned> FromRequest<Arc<Shared>> for Input<T> {
-    type Rejection = Refusal;
-
-    async fn from_request(request: Request, shared: &Arc<Shared>) -> Result<Self, Refusal> {
-        let rejected = |error: JsonRejection| Refusal::new(error.status(), error.body_text());
-        Json::from_request(request, shared).await.map(|Json(input)| Self(input)).map_err(rejected)
-    }
-}
-
-/// A change of the records and what follows from it. It goes on to its end even when the client does not wait for the answer.
-async fn change<T: Send + 'static>(
-    change: impl Future<Output = Result<T, RecordsError>> + Send + 'static,
-) -> Result<T, Refusal> {
-    let done = tokio::spawn(change).await;
-    Ok(done.map_err(|_| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the change broke off"))??)
+/// Describes this API.
+#[utoipa::path(get, path = "/openapi.json", tag = "cloud", operation_id = "describe", responses(
+    (status = 200, description = "OpenAPI 3.1.", body = serde_json::Value),
+))]
+async fn description() -> axum::response::Response {
+    static TEXT: OnceLock<String> = OnceLock::new();
+    let text = TEXT.get_or_init(|| serde_json::to_string(&document()).expect("the description can be written"));
+    ([(CONTENT_TYPE, "application/json")], text.as_str()).into_response()
 }

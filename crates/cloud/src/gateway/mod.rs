@@ -28,7 +28,7 @@ mod addresses;
 mod hygiene;
 pub(crate) mod paths;
 mod soap;
-mod stall;
+pub(crate) mod stall;
 mod websocket;
 
 /// How long a device may take to begin its answer to SOAP: longer than the longest PullMessages.
@@ -247,7 +247,7 @@ fn too_late(limit: Duration) -> Refusal {
     Refusal::new(StatusCode::GATEWAY_TIMEOUT, format!("the device did not answer within {} s", limit.as_secs()))
 }
 
-fn refused(error: &RequestError) -> Refusal {
+pub(crate) fn refused(error: &RequestError) -> Refusal {
     match error {
         RequestError::Busy(what) => {
             Refusal::new(StatusCode::SERVICE_UNAVAILABLE, format!("the device's tunnel is busy: {what}; try again"))

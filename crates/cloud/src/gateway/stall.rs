@@ -18,7 +18,7 @@ pub(super) const STALL: Duration = Duration::from_secs(60);
 
 /// A device's answer on its way to a client. Cut when the client takes nothing for [`STALL`], or when `good` says that the caller's right has ended; waiting
 /// for the device is not held against the client.
-pub(super) struct Answer {
+pub(crate) struct Answer {
     state: Arc<State>,
     watchdog: AbortHandle,
 }
@@ -31,7 +31,7 @@ struct State {
 
 impl Answer {
     /// Watches over `body`. `changes` tells when `good` has to be asked again.
-    pub(super) fn new(body: Body, changes: watch::Receiver<()>, good: impl Fn() -> bool + Send + 'static) -> Self {
+    pub(crate) fn new(body: Body, changes: watch::Receiver<()>, good: impl Fn() -> bool + Send + 'static) -> Self {
         let state = Arc::new(State { body: Mutex::new(Some(body)), handed: AtomicU64::new(0) });
         let watchdog = tokio::spawn(watch(Arc::downgrade(&state), changes, good)).abort_handle();
         Self { state, watchdog }

@@ -28,7 +28,7 @@ pub(super) async fn admit<IO>(
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (device, credential) = match decide(&incoming, key, shared) {
+    let (device, credential) = match decide(&incoming, key, source, shared) {
         Ok(admitted) => admitted,
         Err((cause, refusal)) => {
             shared.metrics.unadmitted(cause);
@@ -40,6 +40,7 @@ where
     let (tunnel, driver) = incoming.accept(&shared.tunnel_limits).await.map_err(io::Error::other)?;
     alarm_if_alternating(&device.id, source, shared);
     let (epoch, evicted) = shared.registry.claim(&device.id, tunnel.clone(), source, credential.clone());
+    shared.announce(&device.id);
     // Revoked or removed between the decision and the claim: nobody else would see this tunnel.
     if shared
         .records
@@ -62,6 +63,7 @@ where
         tracing::info!(device = %id, %source, %reason, "uplink closed");
         let ended = reason.clone();
         owner.metrics.closed(&tunnel.stats(), &reason, || owner.registry.release(&id, epoch, ended, Instant::now()));
+        owner.announce(&id);
     });
     Ok(())
 }
@@ -69,6 +71,7 @@ where
 fn decide<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     incoming: &Incoming<IO>,
     key: Option<Fingerprint>,
+    source: IpAddr,
     shared: &Shared,
 ) -> Result<(Arc<Device>, Credential), (Unadmitted, Refusal)> {
     let (device, credential) = match (incoming.token(), key) {
@@ -91,6 +94,7 @@ fn decide<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         }
     };
     if device.revoked {
+        shared.registry.refused(&device.id, source, "refused: it was revoked");
         let text = "this device was revoked; the operator of the cloud can allow it again";
         return Err((Unadmitted::Revoked, Refusal::forbidden(text)));
     }

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use oriel_uplink::cloud::{CloseReason, Tunnel};
 use serde::Serialize;
@@ -15,9 +15,12 @@ use tokio::sync::futures::OwnedNotified;
 
 use crate::records::{CredentialKind, DeviceId};
 
+mod history;
 mod roster;
 mod way;
 
+use history::History;
+pub use history::Past;
 pub use roster::Held;
 use roster::Roster;
 pub use way::Way;
@@ -43,6 +46,16 @@ pub struct Presence {
     pub last_close: Option<(CloseReason, Instant)>,
     /// Where the newest tunnel came from, whether it still stands or not.
     pub last_source: Option<IpAddr>,
+    /// How often it dialled and proved who it is, refused attempts included.
+    pub attempts: u64,
+}
+
+impl Presence {
+    /// Whether a tunnel stands.
+    #[must_use]
+    pub fn online(&self) -> bool {
+        self.tunnels.iter().any(|held| !held.tunnel.is_closed())
+    }
 }
 
 /// The registry of one process.
@@ -66,6 +79,8 @@ struct Entry {
     moving_until: Option<Instant>,
     last_close: Option<(CloseReason, Instant)>,
     last_source: Option<IpAddr>,
+    attempts: u64,
+    history: History,
     arrival: Option<Arc<Notify>>,
     /// The device is registered no more; the entry goes with its last tunnel.
     forgotten: bool,
@@ -100,6 +115,7 @@ impl Registry {
         let evicted = entry.roster.add(Held { epoch, tunnel, source, credential, leaving: false }, self.most);
         entry.moving_until = None;
         entry.last_source = Some(source);
+        entry.attempts += 1;
         entry.forgotten = false;
         if let Some(arrival) = entry.arrival.take() {
             arrival.notify_waiters();
@@ -116,10 +132,43 @@ impl Registry {
         if held.tunnel.is_draining() || matches!(reason, CloseReason::Peer) {
             entry.moving_until = Some(now + PATIENCE);
         }
+        let stats = held.tunnel.stats();
+        let lasted = now.saturating_duration_since(stats.since.into_std());
+        entry.history.add(Past {
+            at: SystemTime::now() - lasted,
+            source: held.source,
+            form: Some(held.tunnel.form()),
+            lasted,
+            bytes_read: stats.bytes_read,
+            bytes_written: stats.bytes_written,
+            reason: reason.to_string(),
+        });
         entry.last_close = Some((reason, now));
         if entry.forgotten && entry.roster.held().is_empty() {
             inner.devices.remove(device);
         }
+    }
+
+    /// A registered device dialled and was refused.
+    pub fn refused(&self, device: &DeviceId, source: IpAddr, reason: &str) {
+        let mut inner = self.lock();
+        let entry = inner.devices.entry(Arc::clone(device)).or_default();
+        entry.attempts += 1;
+        entry.history.add(Past {
+            at: SystemTime::now(),
+            source,
+            form: None,
+            lasted: Duration::ZERO,
+            bytes_read: 0,
+            bytes_written: 0,
+            reason: reason.to_owned(),
+        });
+    }
+
+    /// The last connections of a device, newest first.
+    #[must_use]
+    pub fn history(&self, device: &str) -> Vec<Past> {
+        self.lock().devices.get(device).map_or_else(Vec::new, |entry| entry.history.to_vec())
     }
 
     /// Drops what is known of a device that is registered no more.
@@ -181,7 +230,15 @@ impl Registry {
             tunnels: entry.roster.held().to_vec(),
             last_close: entry.last_close.clone(),
             last_source: entry.last_source,
+            attempts: entry.attempts,
         })
+    }
+
+    /// Whether a device has a tunnel that stands.
+    #[must_use]
+    pub fn online(&self, device: &str) -> bool {
+        let inner = self.lock();
+        inner.devices.get(device).is_some_and(|entry| entry.roster.held().iter().any(|held| !held.tunnel.is_closed()))
     }
 
     /// Closes at once the tunnels of a device that were let in by one of `which` credentials.

@@ -1,0 +1,211 @@
+//! What handlers take from a request; each is refused with a text that says what is wrong.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use http::StatusCode;
+use http::request::Parts;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use utoipa::ToSchema;
+
+use super::door;
+use crate::Shared;
+use crate::port::Peer;
+use crate::records::{Actor, Principal, Scope, Secret};
+use crate::refusal::Refusal;
+
+/// A JSON body.
+pub(super) struct Input<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<Shared>> for Input<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, shared: &Arc<Shared>) -> Result<Self, Refusal> {
+        let rejected = |error: JsonRejection| Refusal::new(error.status(), error.body_text());
+        Json::from_request(request, shared).await.map(|Json(input)| Self(input)).map_err(rejected)
+    }
+}
+
+/// The query.
+pub(super) struct Asked<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequestParts<Arc<Shared>> for Asked<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Refusal> {
+        let query = Query::from_request_parts(parts, shared).await;
+        query.map(|Query(asked)| Self(asked)).map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.body_text()))
+    }
+}
+
+/// What the path names.
+pub(super) struct Named<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<Arc<Shared>> for Named<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Refusal> {
+        // Text that cannot be read names nothing.
+        let nothing = |_| Refusal::new(StatusCode::NOT_FOUND, "the address names nothing that is here");
+        Path::from_request_parts(parts, shared).await.map(|Path(named)| Self(named)).map_err(nothing)
+    }
+}
+
+/// Who asks, as the door found it.
+#[derive(Clone)]
+pub(super) struct Caller {
+    pub(super) principal: Arc<Principal>,
+    pub(super) source: IpAddr,
+}
+
+impl Caller {
+    /// The records that the caller may touch.
+    pub(super) fn scope<'s>(&self, shared: &'s Shared) -> Scope<'s> {
+        shared.records.within(&self.principal.organisation)
+    }
+
+    /// For the audit log.
+    pub(super) fn actor(&self) -> Actor {
+        self.principal.actor(Some(self.source))
+    }
+}
+
+impl FromRequestParts<Arc<Shared>> for Caller {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Shared>) -> Result<Self, Refusal> {
+        let unknown = || Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "this route does not know who asks");
+        parts.extensions.get::<Self>().cloned().ok_or_else(unknown)
+    }
+}
+
+/// Where a request came from.
+pub(super) struct Source(pub(super) IpAddr);
+
+impl FromRequestParts<Arc<Shared>> for Source {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Shared>) -> Result<Self, Refusal> {
+        let unknown =
+            || Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "this route does not know where from it is asked");
+        parts.extensions.get::<Peer>().map(|peer| Self(peer.source)).ok_or_else(unknown)
+    }
+}
+
+/// The authority under which the caller asked: the beginning of addresses that are handed out.
+pub(super) struct Here(pub(super) String);
+
+impl Here {
+    /// The address at which a one-time link is redeemed. What follows the hash sign reaches no server and no log.
+    pub(super) fn link(&self, secret: &Secret) -> String {
+        format!("https://{}/#/redeem/{}", self.0, secret.expose())
+    }
+}
+
+impl FromRequestParts<Arc<Shared>> for Here {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Shared>) -> Result<Self, Refusal> {
+        let unknown = || Refusal::new(StatusCode::BAD_REQUEST, "the request does not say which host it is for");
+        door::asked_at(parts).map(|authority| Self(authority.to_string())).ok_or_else(unknown)
+    }
+}
+
+/// Characters of a name.
+const NAME: usize = 100;
+
+/// A name for people; it may be empty.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(try_from = "String")]
+#[schema(max_length = 100, pattern = r"^[^\u0000-\u001f\u007f]*$")]
+pub(super) struct Label(pub(super) String);
+
+impl TryFrom<String> for Label {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text.chars().any(|letter| letter.is_ascii_control()) {
+            return Err("a name has no control characters".to_owned());
+        }
+        if text.chars().count() > NAME {
+            return Err(format!("a name has at most {NAME} characters"));
+        }
+        Ok(Self(text))
+    }
+}
+
+/// A name for people that is not empty.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(try_from = "String")]
+#[schema(min_length = 1, max_length = 100, pattern = r"^[^\u0000-\u001f\u007f]+$")]
+pub(super) struct Name(pub(super) String);
+
+impl TryFrom<String> for Name {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let Label(text) = text.try_into()?;
+        if text.is_empty() { Err("a name is asked for".to_owned()) } else { Ok(Self(text)) }
+    }
+}
+
+/// An address to log in with, in lower case.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(try_from = "String")]
+#[schema(min_length = 3, max_length = 254, pattern = r"^[!-?A-~]+@[!-?A-~]+$")]
+pub(super) struct Email(pub(super) String);
+
+impl TryFrom<String> for Email {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let part = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'@');
+        match text.split_once('@') {
+            Some((name, host)) if part(name) && part(host) && text.len() <= 254 => Ok(Self(text.to_ascii_lowercase())),
+            _ => Err("this is no e-mail address".to_owned()),
+        }
+    }
+}
+
+/// A password, as somebody typed it.
+#[derive(Clone, Deserialize, ToSchema)]
+#[schema(format = Password, max_length = 1024)]
+#[serde(try_from = "String")]
+pub(super) struct Password(pub(super) String);
+
+impl TryFrom<String> for Password {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text.chars().count() > 1024 { Err("this is longer than any password".to_owned()) } else { Ok(Self(text)) }
+    }
+}
+
+/// A lifetime in seconds.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(try_from = "u64")]
+#[schema(minimum = 60, maximum = 315_360_000)]
+pub(super) struct Lifetime(u64);
+
+impl Lifetime {
+    /// When it ends, in Unix milliseconds.
+    pub(super) fn end(self, now: u64) -> u64 {
+        now.saturating_add(self.0 * 1000)
+    }
+}
+
+impl TryFrom<u64> for Lifetime {
+    type Error = String;
+
+    fn try_from(seconds: u64) -> Result<Self, String> {
+        if (60..=315_360_000).contains(&seconds) {
+            Ok(Self(seconds))
+        } else {
+            Err("a lifetime is a minute to ten years, in seconds".to_owned())
+        }
+    }
+}
