@@ -62,7 +62,8 @@ async fn devices_are_found_by_name_id_and_status() {
     ] {
         let (mut found, _) = walk(&house, &format!("{DEVICES}?{query}"), 1).await;
         let mut expected: Vec<String> = expected.iter().map(ToString::to_string).collect();
-        (found.sort(), expected.sort());
+        found.sort();
+        expected.sort();
         assert_eq!(found, expected, "{query}");
     }
 }

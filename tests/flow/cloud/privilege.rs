@@ -27,6 +27,7 @@ const OPEN: Option<Who> = None;
 
 const MATRIX: &[Row] = &[
     ("GET", "/health", OPEN, true),
+    ("GET", "/ready", OPEN, true),
     ("GET", "/openapi.json", OPEN, true),
     ("POST", "/session", OPEN, true),
     ("POST", "/links/redeem", OPEN, true),

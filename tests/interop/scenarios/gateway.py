@@ -179,7 +179,7 @@ def cloud(scene):
     table.row("unknown device", post(good, url=cloud.gateway("no-such-device")), {404})
     absent = cloud.add_device(CERTS / "device-python.pem", "absent")
     table.row("offline device", post(good, url=cloud.gateway(absent)), {503}, None, r"offline|not connected")
-    others = cloud.token("Administrator", [absent])
+    others = cloud.token("administrator", [absent])
     answer = post(good, {**TYPE, "Authorization": f"Bearer {others}"})
     table.row("a device of others", answer, {404})
     unknown = post(good, {**TYPE, "Authorization": f"Bearer {others}"}, cloud.gateway("no-such-device"))
@@ -187,7 +187,7 @@ def cloud(scene):
         (answer.status, answer.text.replace(id, "")) == (unknown.status, unknown.text.replace("no-such-device", "")),
         f"tells apart: {answer} {unknown}",
     )
-    user = {**TYPE, "Authorization": f"Bearer {cloud.token('User')}"}
+    user = {**TYPE, "Authorization": f"Bearer {cloud.token('viewer')}"}
     table.row(
         "a user writes",
         post(envelope(device.set_body("https://a.example/")), user),

@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::response::IntoResponse as _;
 use axum::{Json, Router, middleware};
 use http::StatusCode;
@@ -41,6 +41,7 @@ mod users;
 fn routes() -> OpenApiRouter<Arc<Shared>> {
     let api = OpenApiRouter::default()
         .routes(routes!(health))
+        .routes(routes!(ready))
         .routes(routes!(description))
         .merge(routes_of_people())
         .merge(routes_of_devices())
@@ -124,6 +125,17 @@ struct Health {
 ))]
 async fn health() -> Json<Health> {
     Json(Health { status: "ok" })
+}
+
+/// Says whether the cloud takes work: its database answers, and it is not ending.
+#[utoipa::path(get, path = "/ready", tag = "cloud", operation_id = "ready", responses(
+    (status = 200, description = "It does.", body = Health),
+))]
+async fn ready(State(shared): State<Arc<Shared>>) -> Result<Json<Health>, Refusal> {
+    match shared.unready() {
+        None => Ok(Json(Health { status: "ok" })),
+        Some(reason) => Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, reason)),
+    }
 }
 
 /// Describes this API.

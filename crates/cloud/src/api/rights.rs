@@ -96,6 +96,7 @@ const INSTANCE: Needs = Needs::Instance;
 /// Every route. What is not here is refused.
 pub(crate) static TABLE: &[Row] = &[
     Row::new(Method::GET, "/health", ANYONE),
+    Row::new(Method::GET, "/ready", ANYONE),
     Row::new(Method::GET, "/openapi.json", ANYONE),
     // Who calls.
     Row::new(Method::POST, "/session", ANYONE).refuses(&[401, 403, 429]),
@@ -218,7 +219,7 @@ mod tests {
     #[test]
     fn nobody_reaches_what_tells_nothing_alone() {
         let open: Vec<&str> = TABLE.iter().filter(|row| decide(row, None).is_ok()).map(|row| row.path).collect();
-        assert_eq!(open, ["/health", "/openapi.json", "/session", "/links/redeem"]);
+        assert_eq!(open, ["/health", "/ready", "/openapi.json", "/session", "/links/redeem"]);
     }
 
     #[test]

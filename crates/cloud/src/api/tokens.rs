@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::input::{Asked, Caller, Input, Label, Lifetime, Named};
 use super::page::{Page, Window};
 use crate::Shared;
-use crate::records::{DeviceId, NewToken, RecordsError, Role, Token};
+use crate::records::{DeviceId, NewToken, RecordsError, Role, Scope, Token};
 use crate::refusal::Refusal;
 
 /// A token, without its secret.
@@ -35,9 +35,11 @@ pub(super) struct View {
 }
 
 impl View {
-    fn of(token: &Token) -> Self {
+    fn of(token: &Token, scope: &Scope<'_>) -> Self {
         let devices = token.devices.as_ref().map(|devices| {
-            let mut sorted: Vec<String> = devices.iter().map(ToString::to_string).collect();
+            // Those that were forgotten are named no more.
+            let known = devices.iter().filter(|id| scope.device(id).is_some());
+            let mut sorted: Vec<String> = known.map(ToString::to_string).collect();
             sorted.sort();
             sorted
         });
@@ -92,8 +94,9 @@ pub(super) async fn list(
     Asked(window): Asked<Window>,
 ) -> Result<Json<Page<View>>, Refusal> {
     let limit = window.limit()?;
-    let read = caller.scope(&shared).tokens(window.after.as_deref(), limit + 1);
-    Ok(Json(Page::of(read, limit, |token| &token.id, |token| View::of(token))))
+    let scope = caller.scope(&shared);
+    let read = scope.tokens(window.after.as_deref(), limit + 1);
+    Ok(Json(Page::of(read, limit, |token| &token.id, |token| View::of(token, &scope))))
 }
 
 /// Makes a token.
@@ -121,7 +124,7 @@ pub(super) async fn add(
         expires: new.expires_in.map(|lifetime| lifetime.end(shared.records.clock().now())),
     };
     let (token, secret) = scope.add_token(&caller.actor(), new).await?;
-    Ok((StatusCode::CREATED, Json(Made { about: View::of(&token), token: secret.expose().to_owned() })))
+    Ok((StatusCode::CREATED, Json(Made { about: View::of(&token, &scope), token: secret.expose().to_owned() })))
 }
 
 /// Ends a token's life. What it opened is cut.
