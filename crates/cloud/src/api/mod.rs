@@ -132,10 +132,11 @@ async fn health() -> Json<Health> {
     (status = 200, description = "It does.", body = Health),
 ))]
 async fn ready(State(shared): State<Arc<Shared>>) -> Result<Json<Health>, Refusal> {
-    match shared.unready() {
-        None => Ok(Json(Health { status: "ok" })),
-        Some(reason) => Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, reason)),
+    if let Some(reason) = shared.unready() {
+        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, reason));
     }
+    shared.records.ready().await?;
+    Ok(Json(Health { status: "ok" }))
 }
 
 /// Describes this API.
