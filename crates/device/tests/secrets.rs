@@ -5,7 +5,8 @@
 use jiff::Timestamp;
 use oriel_device::store::{Account, Role, Secret};
 use oriel_device::{Config, Device};
-use oriel_onvif::device_mgmt::*;
+use oriel_onvif::device_mgmt::{CreateUsers, GetServices, GetUsers, SetUser, User};
+use oriel_onvif::security::*;
 use oriel_onvif::uplink::{Configuration, GetUplinks, SetUplink};
 use oriel_soap::auth::UsernameToken;
 use oriel_soap::envelope::{self, Headers};
@@ -13,6 +14,7 @@ use oriel_soap::xml::List;
 use oriel_soap::{Operation, With};
 use std::io::Write;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -55,6 +57,36 @@ async fn ask<O: Operation>(address: SocketAddr, said: &mut Said, user: &str, pas
     answer
 }
 
+/// Everything that the security service says of keys; and the private halves out of the files, in base64.
+async fn private_keys(address: SocketAddr, said: &mut Said, password: &str, folder: &Path) -> (String, Vec<String>) {
+    let curve = CreateECCKeyPair::with(|request| request.elliptic_curve = "secp256r1".to_owned());
+    let primes = CreateRSAKeyPair::with(|request| request.key_length = 2048);
+    ask(address, said, "root", password, &curve).await;
+    ask(address, said, "root", password, &primes).await;
+    let keys = loop {
+        let keys = ask(address, said, "root", password, &GetAllKeys::default()).await;
+        if !keys.contains("generating") {
+            break keys;
+        }
+    };
+    for key_id in keys.split("KeyID>").skip(1).step_by(2).map(|text| text.split('<').next().unwrap().to_owned()) {
+        let request = CreatePKCS10CSR::with(|request| {
+            request.subject.common_name = vec!["camera".to_owned()];
+            request.signature_algorithm =
+                AlgorithmIdentifier::with(|algorithm| algorithm.algorithm = "1.2.840.10045.4.3.2".to_owned());
+            request.key_id.clone_from(&key_id);
+        });
+        ask(address, said, "root", password, &request).await;
+        ask(address, said, "root", password, &GetPrivateKeyStatus::with(|request| request.key_id = key_id)).await;
+    }
+    ask(address, said, "root", password, &GetAllCertificates::default()).await;
+    let state = std::fs::read_to_string(folder.join("state.json")).unwrap();
+    let stored = state.split("\"private\": \"").skip(1).map(|text| text.split('"').next().unwrap().to_owned());
+    let own = std::fs::read_to_string(folder.join("certificates/device.key")).unwrap();
+    let own: String = own.lines().filter(|line| !line.starts_with("-----")).collect();
+    (keys, stored.chain([own]).collect())
+}
+
 #[tokio::test]
 async fn secrets_stay_inside() {
     let mut said = Said::default();
@@ -93,6 +125,8 @@ async fn secrets_stay_inside() {
         });
     });
     ask(address, &mut said, "root", first, &uplink).await;
+    let (keys, found) = private_keys(address, &mut said, first, folder.path()).await;
+    assert_eq!(keys.matches(">ok<").count(), 3, "{keys}");
     // The disk fails.
     std::fs::create_dir(folder.path().join("state.json.new")).unwrap();
     let failed = ask(address, &mut said, "root", first, &SetUser::with(|request| request.user = user(second))).await;
@@ -106,5 +140,13 @@ async fn secrets_stay_inside() {
     assert!(said.contains("a change cannot be stored"), "the log was heard");
     for secret in [first, second, third, wrong, "PRIVATE KEY"] {
         assert!(!said.contains(secret), "{secret} was told");
+    }
+    assert_eq!(found.len(), 3, "two keys that were made, and the device's own");
+    for secret in found {
+        // PKCS#8 has the public key too: of a curve the private half is bytes 36 to 67, of primes it is all of the second half.
+        let half = if secret.len() < 300 { &secret[48..88] } else { &secret[secret.len() / 2..][..40] };
+        for part in [&half[..20], &half[20..]] {
+            assert!(!said.contains(part), "a part of a private key was told");
+        }
     }
 }

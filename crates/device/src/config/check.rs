@@ -116,6 +116,18 @@ impl Place<'_> {
         Ok(accounts)
     }
 
+    /// The security service shows the id, and its schema has names of 64 characters there; our anchors have a few more than their policy.
+    fn name_of_schema(&self, key: &str, at: &Range<usize>, id: &str) -> Result<(), ConfigError> {
+        let first = id.starts_with(|letter: char| letter.is_ascii_alphabetic() || letter == '_');
+        let rest = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+        if first && rest && id.len() <= 48 {
+            return Ok(());
+        }
+        let problem =
+            format!("\"{id}\" is no name; give up to 48 letters, digits, -, _ and ., beginning with a letter");
+        Err(self.error(key, at, problem))
+    }
+
     fn certificates(
         &self,
         given: Vec<RawCertificate>,
@@ -130,6 +142,7 @@ impl Place<'_> {
                 );
                 return Err(self.error("certificate.id", &at, problem));
             }
+            self.name_of_schema("certificate.id", &at, &id)?;
             let identity =
                 Identity::load(&folder.join(entry.chain.get_ref()), &folder.join(&entry.key)).map_err(|error| {
                     let problem = format!("{error}; give PEM files of a certificate chain and of its private key");
@@ -149,6 +162,7 @@ impl Place<'_> {
             if id.is_empty() {
                 return Err(self.error("policy.id", &at, "it is empty; give it an id for SetUplink to name"));
             }
+            self.name_of_schema("policy.id", &at, &id)?;
             let file = folder.join(entry.anchors.get_ref());
             let anchors = std::fs::read(&file)
                 .map_err(|error| error.to_string())

@@ -77,6 +77,8 @@ const MISTAKES: &[Mistake] = &[
     ("[[certificate]]\nid = \"x\"\nchain = \"c\"\nkey = \"k\"", 3, "certificate.chain", "/etc/oriel/c"),
     ("[[policy]]\nid = \"x\"\nanchors = \"a\"", 3, "policy.anchors", "/etc/oriel/a"),
     ("[[policy]]\nid = \"\"\nanchors = \"a\"", 2, "policy.id", "empty"),
+    ("[[policy]]\nid = \"our cloud\"\nanchors = \"a\"", 2, "policy.id", "no name"),
+    ("[[certificate]]\nid = \"1st\"\nchain = \"c\"\nkey = \"k\"", 2, "certificate.id", "beginning with a letter"),
     ("[listen", 1, "", ""),
 ];
 

@@ -75,3 +75,60 @@ fn put(state: &mut State, id: &str, material: Material) -> Result<(), Infallible
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Files, Keystore, StoreError, VERSION};
+    use uuid::Uuid;
+
+    fn waiting(algorithm: KeyAlgorithm) -> KeyEntry {
+        KeyEntry { id: format!("{algorithm:?}"), alias: None, material: Material::Generating { algorithm } }
+    }
+
+    fn store(folder: &tempfile::TempDir, keys: Vec<KeyEntry>) -> Store {
+        let keystore = Keystore { keys, ..Keystore::default() };
+        let state = State {
+            version: VERSION,
+            uuid: Uuid::nil(),
+            serial: "1".to_owned(),
+            users: Vec::new(),
+            uplinks: Vec::new(),
+            keystore,
+        };
+        Store::open::<StoreError>(Box::new(Files), folder.path(), |_| Ok(state)).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_a_power_cut_left_unmade_is_made_and_a_curve_waits_for_no_primes() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder, vec![waiting(KeyAlgorithm::Rsa2048), waiting(KeyAlgorithm::P384)]);
+        let mut changes = store.watch();
+        let _maker = KeyMaker::start(store);
+        let made =
+            |state: &State| -> Vec<bool> { state.keystore.keys.iter().map(|key| key.material.has_private()).collect() };
+        changes.changed().await.unwrap();
+        assert_eq!(made(&changes.borrow_and_update()), [false, true]);
+        changes.changed().await.unwrap();
+        let state = changes.borrow_and_update().clone();
+        assert_eq!(made(&state), [true, true]);
+        for key in &state.keystore.keys {
+            let pair = key.material.key_pair().unwrap();
+            assert_eq!(key.material.public(), Some(pair.public_key()), "{}", key.id);
+        }
+    }
+
+    #[test]
+    fn a_key_that_was_deleted_while_it_was_made_does_not_come_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder, vec![waiting(KeyAlgorithm::P256)]);
+        let pair = || Material::pair(&KeyPair::generate(KeyAlgorithm::P256).unwrap());
+        store.change_now(|state| put(state, "gone", pair())).unwrap();
+        assert_eq!(store.state().keystore.keys, [waiting(KeyAlgorithm::P256)]);
+        // Nor is one replaced that is there already.
+        store.change_now(|state| put(state, "P256", pair())).unwrap();
+        let first = store.state().keystore.clone();
+        store.change_now(|state| put(state, "P256", pair())).unwrap();
+        assert_eq!(store.state().keystore, first);
+    }
+}

@@ -164,3 +164,6 @@ impl<'a> View<'a> {
         Ok(Policy { anchors: ids.iter().map(anchor).collect::<Result<_, String>>()? })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -165,7 +165,38 @@ fn state(uplinks: usize) -> State {
             level: Role::Administrator,
         }],
         uplinks: (0..uplinks).map(entry).collect(),
-        keystore: Keystore::default(),
+        keystore: keystore(uplinks),
+    }
+}
+
+/// A key store as renewal leaves it: each round another key and certificate, under ids that were never there before.
+fn keystore(round: usize) -> Keystore {
+    let (id, public) = (format!("key-{round}"), Der::from(&b"public"[..]));
+    let pair = Material::Pair { public, private: Secret::new("bXVsZSBrZXk=") };
+    let certificate = CertificateEntry {
+        id: format!("certificate-{round}"),
+        alias: Some("for the cloud".to_owned()),
+        key_id: id.clone(),
+        content: Der::from(&[round as u8; 100][..]),
+    };
+    let policy = PolicyEntry {
+        id: format!("policy-{round}"),
+        alias: None,
+        use_delta_crls: None,
+        anchors: vec![certificate.id.clone()],
+    };
+    Keystore {
+        keys: vec![
+            KeyEntry { id, alias: None, material: pair },
+            KeyEntry {
+                id: "next".to_owned(),
+                alias: None,
+                material: Material::Generating { algorithm: oriel_trust::KeyAlgorithm::P256 },
+            },
+            KeyEntry { id: "bad".to_owned(), alias: None, material: Material::Corrupt },
+        ],
+        certificates: vec![certificate],
+        policies: vec![policy],
     }
 }
 
@@ -175,7 +206,8 @@ fn open(disk: &Lossy) -> Result<Store, StoreError> {
 
 fn set(store: &Store, uplinks: usize) -> Result<(), ChangeError<Infallible>> {
     store.change_now(move |now| {
-        now.uplinks = state(uplinks).uplinks;
+        let after = state(uplinks);
+        (now.uplinks, now.keystore) = (after.uplinks, after.keystore);
         Ok(())
     })
 }
@@ -269,6 +301,8 @@ fn a_damaged_or_newer_document_is_refused_and_its_secrets_are_not_told() {
         (text.replace("\"Administrator\"", "\"correct horse\""), "wrong type"),
         (text[..text.len() / 2].to_owned(), "ends too early"),
         ("{]".to_owned(), "not JSON"),
+        (text.replace("\"private\": \"", "\"private\": 7, \"was\": \""), "wrong type"),
+        (text.replace("\"content\": \"", "\"content\": \"***"), "wrong type"),
         (text.replace("\"version\": 2", "\"version\": 3"), "newer"),
     ];
     for (document, expected) in cases {
@@ -276,13 +310,30 @@ fn a_damaged_or_newer_document_is_refused_and_its_secrets_are_not_told() {
         disk.write(Path::new("data/state.json"), document.as_bytes()).unwrap();
         let error = open(&disk).err().unwrap().to_string();
         assert!(error.contains(expected) && error.contains("state.json"), "{error}");
-        assert!(!error.contains("horse"), "{error}");
+        assert!(!error.contains("horse") && !error.contains("bXVs"), "{error}");
     }
 }
 
 #[test]
+fn a_document_of_version_1_is_read_and_written_as_the_newest() {
+    let mut text: serde_json::Value = serde_json::from_slice(&to_bytes(&state(1))).unwrap();
+    let document = text.as_object_mut().unwrap();
+    document.remove("keystore");
+    document.insert("version".to_owned(), 1.into());
+    let disk = Lossy::default();
+    disk.write(Path::new("data/state.json"), text.to_string().as_bytes()).unwrap();
+    let expected = State { keystore: Keystore::default(), ..state(1) };
+    assert_eq!(*open(&disk).unwrap().state(), expected);
+    set(&open(&disk).unwrap(), 2).unwrap();
+    assert_eq!(*open(&disk).unwrap().state(), state(2));
+    let written = disk.read(Path::new("data/state.json")).unwrap().unwrap();
+    assert!(String::from_utf8(written).unwrap().contains("\"version\": 2"));
+}
+
+#[test]
 fn a_secret_never_prints() {
-    assert!(!format!("{:?}", state(1)).contains("horse"));
+    let shown = format!("{:?}", state(1));
+    assert!(!shown.contains("horse") && !shown.contains("bXVs"), "{shown}");
 }
 
 #[tokio::test]
@@ -290,7 +341,8 @@ async fn a_change_is_made_even_when_nobody_waits_for_it() {
     let store = open(&Lossy::default()).unwrap();
     let mut seen = store.watch();
     let change = store.change(|now| {
-        now.uplinks = state(1).uplinks;
+        let after = state(1);
+        (now.uplinks, now.keystore) = (after.uplinks, after.keystore);
         Ok::<_, Infallible>(())
     });
     // Polled once and dropped, as when a client hangs up.
