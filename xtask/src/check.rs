@@ -29,6 +29,7 @@ pub(crate) fn run(quick: bool) -> anyhow::Result<()> {
         return Ok(());
     }
     command("cargo", &["build", "--release", "--package", "oriel", "--quiet"])?;
+    command("node", &["tests/web/run.mjs", "--oriel", "target/release/oriel"])?;
     fuzz()?;
     command("python3", &["tests/interop/run.py", "--oriel", "target/release/oriel"])
 }

@@ -6,6 +6,21 @@ import { fill, h, keyed } from '../dom.js';
 import { capital, day } from '../format.js';
 import { LIFETIMES, Page, Pages, alertPlace, button, choice, confirm, dialog, empty, field, form, head, moment, rolesUpTo, showOnce, table, tell, text } from '../parts.js';
 
+/** Names of devices, by id. @type {Map<string, string>} */
+const names = new Map();
+
+/**
+ * @param {string} device
+ * @param {AbortSignal} signal
+ */
+async function learn(device, signal) {
+  if (!names.has(device)) {
+    names.set(device, '');
+    const view = await ask('GET', path('devices', device), undefined, { signal }).catch(() => null);
+    names.set(device, /** @type {DeviceView | null} */ (view)?.name ?? '');
+  }
+}
+
 class AccessKeys extends Page {
   open() {
     const device = this.search.get('device') ?? '';
@@ -13,14 +28,18 @@ class AccessKeys extends Page {
     const list = h('div', null, element);
     /** @type {Pages<AccessKeyView>} */
     const pages = new Pages(
-      (after) => ask('GET', query('/access-keys', { after, limit: 50 }), undefined, { signal: this.left }),
+      async (after) => {
+        const keys = /** @type {List<AccessKeyView>} */ (await ask('GET', query('/access-keys', { after, limit: 20 }), undefined, { signal: this.left }));
+        await Promise.all(keys.items.map((key) => learn(key.device, this.left)));
+        return keys;
+      },
       (items, first) => {
         fill(list, items.length === 0 && first ? none() : element);
         keyed(body, items, (key) => key.id, (key) =>
           row(
             key.name || '–',
             h('code', null, key.id),
-            h('a', { href: `#/devices/${encodeURIComponent(key.device)}` }, key.device),
+            h('a', { href: `#/devices/${encodeURIComponent(key.device)}` }, names.get(key.device) || key.device),
             capital(key.role),
             moment(key.created),
             key.expires ? day(key.expires) : 'Never',

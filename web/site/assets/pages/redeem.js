@@ -12,7 +12,14 @@ class Redeem extends Page {
     const again = h('input', { name: 'again', type: 'password', autocomplete: 'new-password', required: true });
     const email = h('input', { name: 'email', type: 'email', autocomplete: 'username', required: true, disabled: true });
     const address = field('E-mail address', email, 'You are the first administrator: this is what you will log in with.');
+    const first = () => {
+      address.hidden = false;
+      email.disabled = false;
+    };
     address.hidden = true;
+    if (this.search.has('first')) {
+      first();
+    }
     const content = [
       address,
       field('New password', password, 'At least 12 characters. A few unrelated words are easier to remember than symbols.'),
@@ -32,13 +39,12 @@ class Redeem extends Page {
             throw new Error('The two passwords are not the same.');
           }
           try {
-            const [name, email] = [text(data, 'name'), text(data, 'email')];
-            await redeem({ link: this.target, password: password.value, ...(name ? { name } : {}), ...(email ? { email } : {}) });
+            const [called, at] = [text(data, 'name'), text(data, 'email')];
+            await redeem({ link: this.target, password: password.value, ...(called ? { name: called } : {}), ...(at ? { email: at } : {}) });
           } catch (error) {
             // Only the first administrator's link asks for an address; the others know whose they are.
             if (email.disabled && error instanceof Refused && /^email:/i.test(error.message)) {
-              address.hidden = false;
-              email.disabled = false;
+              first();
               email.focus();
               throw new Error('This link makes the first administrator. Enter the e-mail address to log in with.');
             }
@@ -49,7 +55,7 @@ class Redeem extends Page {
         }),
       ),
     );
-    password.focus();
+    (email.disabled ? password : email).focus();
   }
 }
 
