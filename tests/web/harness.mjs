@@ -144,7 +144,7 @@ export class Browser {
   async person(name, options = {}) {
     const context = await this.chromium.newContext({ ignoreHTTPSErrors: true, viewport: { width: 1280, height: 800 }, ...options });
     context.setDefaultTimeout(PATIENCE);
-    await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: this.origin });
+    await context.grantPermissions(['clipboard-write'], { origin: this.origin });
     await context.addInitScript(() => {
       addEventListener('securitypolicyviolation', (event) => console.error(`CSP ${event.violatedDirective} ${event.blockedURI}`));
     });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 import { CACHE, ROOT, install } from './install.mjs';
 
-/** All of it; a step that hangs fails by its own, shorter, deadlines. */
+/** All of it. Each step has shorter deadlines of its own; those after one that failed may fail for that. */
 const LONGEST = 240_000;
 
 function oriel() {
@@ -32,24 +32,23 @@ if (!process.argv.includes('--types')) {
     world.browser = await Browser.start(world.url);
     for (const [name, work] of STEPS) {
       const begun = Date.now();
+      const took = () => `${((Date.now() - begun) / 1000).toFixed(1)}s`;
       try {
         await work(world);
+        console.log(`ok ${name} ${took()}`);
       } catch (error) {
-        throw new Error(`FAIL ${name}: ${error.message}`);
+        failed = true;
+        console.log(`FAIL ${name} ${took()}: ${error.message}`);
+        const picture = join(CACHE, 'run', `failure-${STEPS.findIndex(([one]) => one === name)}.png`);
+        await world.browser.last?.screenshot({ path: picture }).then(() => console.log(`the page: ${picture}`), () => {});
       }
-      console.log(`ok ${name} ${((Date.now() - begun) / 1000).toFixed(1)}s`);
     }
   };
   try {
     await within(LONGEST, 'the whole story', run());
   } catch (error) {
     failed = true;
-    console.log(error.message);
-    for (const program of world.programs) {
-      console.log(`--- ${program.name}\n${program.tail()}`);
-    }
-    const picture = join(CACHE, 'failure.png');
-    await world.browser?.last?.screenshot({ path: picture }).then(() => console.log(`the page: ${picture}`), () => {});
+    console.log(`FAIL ${error.message}`);
   }
   for (const fault of new Set(world.browser?.faults)) {
     failed = true;
@@ -57,5 +56,8 @@ if (!process.argv.includes('--types')) {
   }
   await world.browser?.chromium.close();
   await world.end();
+  for (const program of failed ? world.programs : []) {
+    console.log(`--- ${program.name}\n${program.tail()}`);
+  }
   process.exitCode = failed ? 1 : 0;
 }

@@ -23,11 +23,12 @@ struct Site;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; \
     frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
-/// All that the list names is off, but for writing to the clipboard: secrets are shown once and have a button to copy them.
+/// All that the list names is off, but for writing to the clipboard: secrets are shown once and have a button to copy them. Left out are two names that Chromium does
+/// not know on every system (interest-cohort, web-share): it would complain in each page's console.
 const PERMISSIONS: &str = "accelerometer=(), autoplay=(), camera=(), clipboard-read=(), clipboard-write=(self), cross-origin-isolated=(), display-capture=(), \
     encrypted-media=(), fullscreen=(), gamepad=(), geolocation=(), gyroscope=(), hid=(), idle-detection=(), keyboard-map=(), magnetometer=(), \
-    microphone=(), midi=(), payment=(), picture-in-picture=(), publickey-credentials-get=(), screen-wake-lock=(), serial=(), sync-xhr=(), usb=(), \
-    web-share=(), xr-spatial-tracking=()";
+    microphone=(), midi=(), payment=(), picture-in-picture=(), publickey-credentials-get=(), screen-wake-lock=(), serial=(), sync-xhr=(), \
+    unload=(), usb=(), xr-spatial-tracking=()";
 
 const HEADERS: [(HeaderName, HeaderValue); 9] = [
     (CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),

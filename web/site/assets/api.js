@@ -180,8 +180,9 @@ export function events(device, state) {
     source.addEventListener('reset', () => state(true));
     source.addEventListener('error', () => {
       state(false);
-      // Refused outright, the browser gives up for good.
+      // Refused outright, the browser gives up for good. Perhaps the session has ended: then the question tells.
       if (source?.readyState === EventSource.CLOSED) {
+        void ask('GET', '/session').catch(() => {});
         again = window.setTimeout(open, 5000);
       }
     });

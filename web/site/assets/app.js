@@ -85,6 +85,9 @@ function show() {
     wanted = '';
     return;
   }
+  for (const dialog of document.querySelectorAll('dialog')) {
+    dialog.close();
+  }
   frame(!place.open);
   document.title = `${place.title} · Oriel`;
   mark(name);

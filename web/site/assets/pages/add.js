@@ -40,10 +40,10 @@ class Add extends Page {
         async (data) => {
           const body = { name: text(data, 'name'), expires_in: Number(text(data, 'expires')) };
           const made = /** @type {{ code: string, expires: number }} */ (await ask('POST', '/enrolments', body));
-          const line = `oriel enroll CAMERA --cloud ${location.origin} --code ${made.code}`;
+          const line = `oriel enroll http://CAMERA/onvif/device_service --user admin --cloud ${location.origin} --code ${made.code}`;
           showOnce(
             'Enrolment code',
-            `Run this on a computer in the camera’s network; CAMERA is the camera’s address there. The code works once, until ${when(made.expires)}.`,
+            `Run this on a computer in the camera’s network. CAMERA is the camera’s address there, admin its administrator, whose password is taken from ORIEL_PASSWORD. The code works once, until ${when(made.expires)}.`,
             [['Code', made.code], ['Command', line]],
             () => void pages.refresh(),
           );

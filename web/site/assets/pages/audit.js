@@ -11,25 +11,38 @@ class Audit extends Page {
     const { element, body, row } = table('Audit log, the latest first', ['When', 'Who', 'What', 'On what', 'From', 'More']);
     const list = h('div', null, element);
     const fields = ['actor', 'action', 'target'].map((name) => h('input', { type: 'search', name, value: this.search.get(name) ?? '' }));
+    /** What users are called, by how the log names them. @type {Map<string, string>} */
+    const people = new Map();
     const asked = () => Object.fromEntries(fields.map((input) => [input.name, input.value.trim()]));
+    // A person writes an e-mail address where the log has an id.
+    const meant = () => {
+      const query = asked();
+      return { ...query, actor: [...people].find(([, email]) => email === query['actor'])?.[0] ?? query['actor'] };
+    };
     /** @type {Pages<AuditRow>} */
     const pages = new Pages(
-      (after) => ask('GET', query('/audit', { ...asked(), after, limit: 50 }), undefined, { signal: this.left }),
+      async (after) => {
+        const [list] = await Promise.all([
+          /** @type {Promise<List<AuditRow>>} */ (ask('GET', query('/audit', { ...meant(), after, limit: 50 }), undefined, { signal: this.left })),
+          people.size > 0 ? null : meet(people, this.left),
+        ]);
+        return list;
+      },
       (items, first) => {
         fill(list, items.length === 0 && first ? empty('Nothing found', 'Nobody did such a thing. Names have to be whole.') : element);
         keyed(body, items, (entry) => entry.id, (entry) =>
           row(
             h('time', { datetime: new Date(entry.at).toISOString() }, when(entry.at)),
-            entry.actor,
-            h('code', null, entry.action),
-            entry.target || '–',
+            only('actor', entry.actor, people.get(entry.actor)),
+            only('action', entry.action),
+            entry.target ? only('target', entry.target, people.get(`user:${entry.target}`)) : '–',
             entry.address || '–',
             h('span', { class: 'detail' }, entry.detail || '–'),
           ),
         );
       },
     );
-    const labels = ['Who', 'What', 'On what'];
+    const labels = ['Who', 'What', 'On what (its id)'];
     const filter = h(
       'form',
       { class: 'filter', role: 'search' },
@@ -43,6 +56,28 @@ class Audit extends Page {
     });
     fill(this, head('Audit', 'Every change in your organisation, and who made it.'), filter, pages.alert, list, pages.element);
     void pages.refresh();
+  }
+}
+
+/**
+ * A link that leaves only the entries with this value.
+ * @param {string} field
+ * @param {string} value
+ * @param {string} [called]
+ */
+function only(field, value, called) {
+  return h('a', { class: 'only', href: query('#/audit', { [field]: value }), title: called ? value : null }, called ?? value);
+}
+
+/**
+ * @param {Map<string, string>} people
+ * @param {AbortSignal} signal
+ */
+async function meet(people, signal) {
+  // Without names the log is still right: it tells ids.
+  const users = /** @type {List<UserView> | null} */ (await ask('GET', '/users?limit=200', undefined, { signal }).catch(() => null));
+  for (const user of users?.items ?? []) {
+    people.set(`user:${user.id}`, user.email);
   }
 }
 

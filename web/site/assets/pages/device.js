@@ -147,9 +147,6 @@ class Device extends Page {
       ]);
       return h('div', { class: 'panel' }, tunnel.draining ? tag('Moving to another connection', 'warn') : null, list);
     });
-    if (this.seen.contains(document.activeElement)) {
-      return;
-    }
     fill(this.seen, warning, lines, h('p', { class: 'hint' }, `Attempts seen: ${device.attempts}`));
   }
 

@@ -106,10 +106,13 @@ function limits(own) {
   return facts(
     names.map((name) => {
       const limit = own.limits[name];
-      // Null leaves it to the cloud's configuration.
-      const most = typeof limit === 'number' ? limit.toLocaleString() : 'no limit of its own';
       const used = own.usage?.[name];
-      return [limitName(name), used === undefined ? capital(most) : typeof limit === 'number' ? `${used.toLocaleString()} of ${most}` : `${used.toLocaleString()}, ${most}`];
+      if (typeof limit !== 'number') {
+        // Null leaves it to the cloud's configuration.
+        return [limitName(name), used === undefined ? 'As configured' : used.toLocaleString()];
+      }
+      const most = limit.toLocaleString();
+      return [limitName(name), used === undefined ? most : `${used.toLocaleString()} of ${most}`];
     }),
   );
 }
