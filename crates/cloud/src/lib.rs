@@ -226,7 +226,8 @@ impl Cloud {
             end: end.clone(),
             config,
         });
-        let api = Api(api::router(Arc::clone(&shared)).merge(pages::router(shared.config.tls.is_some())));
+        let lasting = shared.config.tls.is_some() || shared.config.acme.is_some();
+        let api = Api(api::router(Arc::clone(&shared)).merge(pages::router(lasting)));
         shared.spawn(&shared.tasks, port::run(listener, Arc::clone(&shared), api));
         if let Some(listener) = watched {
             shared.spawn(&shared.watchers, metrics::run(listener, Arc::clone(&shared)));
