@@ -10,6 +10,7 @@ mod bounds_of_the_port;
 mod camera;
 mod client;
 mod eight_uplinks;
+mod enrolment;
 mod events;
 mod forward;
 mod hygiene;
