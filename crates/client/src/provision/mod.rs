@@ -25,7 +25,7 @@ mod keystore;
 mod survey;
 
 /// Between two looks at the uplink.
-const LOOK: Duration = Duration::from_millis(250);
+const LOOK: Duration = Duration::from_millis(100);
 
 /// What shall be.
 #[derive(Debug, Clone)]

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // A test panics.
 
+mod provision;
 mod server;
 
 use std::sync::atomic::{AtomicBool, Ordering};
