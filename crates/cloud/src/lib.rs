@@ -51,7 +51,7 @@ mod throttle;
 
 pub use clock::Clock;
 pub use config::{Config, ConfigError};
-pub use records::{Records, RecordsError, Secret};
+pub use records::{Backup, BackupError, Records, RecordsError, Secret};
 pub use registry::Registry;
 pub use request::Propagation;
 
@@ -68,6 +68,8 @@ use throttle::KnownBrowsers;
 
 /// How long a connection that was accepted just before a drain may take to send its first request.
 const LINGER: Duration = Duration::from_secs(1);
+/// How long the database may take to say that it is there.
+const READY: Duration = Duration::from_secs(2);
 /// Short-lived facts in memory.
 const FACTS: usize = 100_000;
 /// Ten thousand cameras that come back at once wait here for their turn; the system may allow less.
@@ -147,8 +149,12 @@ impl Shared {
     }
 
     /// Why the cloud should get no work at the moment, if so.
-    fn unready(&self) -> Option<&'static str> {
-        self.draining.is_cancelled().then_some("the cloud is draining")
+    async fn unready(&self) -> Option<String> {
+        if self.draining.is_cancelled() {
+            return Some("the cloud is draining".to_owned());
+        }
+        let asked = tokio::time::timeout(READY, self.records.ready()).await;
+        asked.map_or_else(|_| Some("the database does not answer".to_owned()), |ready| Some(ready.err()?.to_string()))
     }
 }
 

@@ -5,6 +5,7 @@ mod abuse_by_device;
 mod api;
 mod api_refusals;
 mod api_surface;
+mod backup;
 mod bad_input;
 mod bounds_of_the_port;
 mod camera;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use clap::Args;
+use clap::{Args, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::BadConfig;
@@ -16,8 +16,31 @@ use crate::output::Output;
 #[derive(Args)]
 pub(crate) struct Cloud {
     /// Configuration file; docs/ref/cloud.toml explains each key.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Write the records to a new file, as lines of JSON. The cloud may run meanwhile.
+    ///
+    /// In the file, passwords and tokens are hashes, and what is needed in the plain is sealed. Sessions, one-time links and answers kept for repeated
+    /// requests stay out.
+    Backup(Files),
+    /// Read the records from a backup into an empty store: before the cloud's first start, of whichever kind of database.
+    Restore(Files),
+}
+
+/// A backup.
+#[derive(Args)]
+struct Files {
+    /// The backup.
+    file: PathBuf,
+    /// A second file with the sealing key and the cloud's own authority. Keep it apart from the backup: together they are as good as the data folder.
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
 }
 
 impl Cloud {
@@ -30,6 +53,10 @@ impl Cloud {
     }
 
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<()> {
+        if let Some(action) = &self.action {
+            let config = self.config().map_err(|error| BadConfig(error.to_string()))?;
+            return action.run(&config, output).await;
+        }
         let mut signals = super::Signals::new()?;
         super::raise_open_files();
         let mut config = self.config().map_err(|error| BadConfig(error.to_string()))?;
@@ -50,6 +77,24 @@ impl Cloud {
             }
         }
         signals.unless_hurried(cloud.drain()).await
+    }
+}
+
+impl Action {
+    async fn run(&self, config: &oriel_cloud::Config, output: Output) -> anyhow::Result<()> {
+        let (files, done, verb) = match self {
+            Self::Backup(files) => {
+                (files, oriel_cloud::Backup::write(config, &files.file, files.keys.as_deref()).await?, "written to")
+            }
+            Self::Restore(files) => (
+                files,
+                oriel_cloud::Backup::restore(config, &files.file, files.keys.as_deref()).await?,
+                "restored from",
+            ),
+        };
+        let json = serde_json::json!({ "file": files.file, "keys": files.keys, "rows": done.rows, "at": done.at });
+        output.print(&json, &format!("{} rows {verb} {}", done.rows, files.file.display()));
+        Ok(())
     }
 }
 

@@ -58,8 +58,8 @@ pub(crate) async fn run(listener: TcpListener, shared: Arc<Shared>) {
 
 async fn serve(tcp: TcpStream, shared: Arc<Shared>) {
     let service = service_fn(move |request: Request<Incoming>| {
-        let answer = answer(&request, &shared);
-        async move { Ok::<_, Infallible>(answer) }
+        let shared = Arc::clone(&shared);
+        async move { Ok::<_, Infallible>(answer(request.method(), request.uri().path(), &shared).await) }
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(16 * 1024);
@@ -68,18 +68,20 @@ async fn serve(tcp: TcpStream, shared: Arc<Shared>) {
     }
 }
 
-fn answer<B>(request: &Request<B>, shared: &Shared) -> Answer {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+async fn answer(method: &Method, path: &str, shared: &Shared) -> Answer {
+    if !matches!(*method, Method::GET | Method::HEAD) {
         let mut refusal = text(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "only GET is known here\n".to_owned());
         refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return refusal;
     }
-    match request.uri().path() {
-        "/metrics" => {
-            text(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", super::page(shared))
-        }
+    match path {
+        "/metrics" => text(
+            StatusCode::OK,
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            super::page(shared).await,
+        ),
         "/health" => json(StatusCode::OK, &serde_json::json!({ "status": "ok" })),
-        "/ready" => match shared.unready() {
+        "/ready" => match shared.unready().await {
             None => json(StatusCode::OK, &serde_json::json!({ "status": "ready" })),
             Some(reason) => {
                 let json_text = serde_json::json!({ "status": "unready", "reason": reason });

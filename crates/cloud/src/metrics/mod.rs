@@ -228,10 +228,11 @@ impl Metrics {
 }
 
 /// The whole page.
-fn page(shared: &Shared) -> String {
+async fn page(shared: &Shared) -> String {
+    let ready = shared.unready().await.is_none();
     let mut text = String::with_capacity(16 * 1024);
     encode_registry(&mut text, &shared.metrics.registry)
-        .and_then(|()| encode_registry(&mut text, &state::now(shared)))
+        .and_then(|()| encode_registry(&mut text, &state::now(shared, ready)))
         .and_then(|()| encode_registry(&mut text, &process::now()))
         .and_then(|()| encode_eof(&mut text))
         .expect("a String takes every text");
@@ -337,7 +338,7 @@ mod tests {
         let metrics = &cloud.shared.metrics;
         metrics.answered("api", &Method::GET, StatusCode::OK);
         metrics.closed(Totals::default(), &CloseReason::Peer, || {});
-        let found = rows(&page(&cloud.shared));
+        let found = rows(&page(&cloud.shared).await);
         let document = include_str!("../../../../docs/ref/metrics.md");
         let listed: Vec<&str> = document.lines().filter(|line| line.starts_with("| `")).collect();
         assert_eq!(listed, found, "the table should be:\n{}", found.join("\n"));

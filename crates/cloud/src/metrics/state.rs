@@ -13,7 +13,7 @@ use super::{Labels, form_label};
 use crate::Shared;
 
 /// The families of this moment.
-pub(super) fn now(shared: &Shared) -> Registry {
+pub(super) fn now(shared: &Shared, ready: bool) -> Registry {
     let mut registry = Registry::with_prefix("oriel");
     registry.register("build", "The version that runs", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
     gauge(
@@ -22,7 +22,7 @@ pub(super) fn now(shared: &Shared) -> Registry {
         "Whether the cloud is draining: 1, or 0",
         u64::from(shared.draining.is_cancelled()),
     );
-    gauge(&mut registry, "ready", "Whether the cloud takes work: 1, or 0", u64::from(shared.unready().is_none()));
+    gauge(&mut registry, "ready", "Whether the cloud takes work: 1, or 0", u64::from(ready));
     if let Ok(seconds) = shared.identity.expires_at().map(|at| at.duration_since(UNIX_EPOCH).unwrap_or_default()) {
         let help = "When the certificate that is served ends, seconds since 1970";
         registry.register_with_unit("certificate_expiry", help, Unit::Seconds, ConstGauge::new(seconds.as_secs()));
@@ -33,6 +33,10 @@ pub(super) fn now(shared: &Shared) -> Registry {
     let most = shared.config.limits.connections as u64;
     gauge(&mut registry, "connections_limit", "Connections of clients that may stand at once", most);
     memory(&mut registry, shared);
+    let (writes, failures) = shared.records.tally();
+    registry.register("records_writes", "Changes of the records that were made durable", ConstCounter::new(writes));
+    let help = "Changes of the records that the database did not take";
+    registry.register("records_failures", help, ConstCounter::new(failures));
     registry
 }
 

@@ -5,7 +5,7 @@
 //! who it is, and each answer names its organisation.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 
 use oriel_trust::Fingerprint;
@@ -14,6 +14,7 @@ use tokio::sync::watch;
 mod answers;
 mod audit;
 mod authorities;
+mod backup;
 mod devices;
 mod directory;
 mod enrolments;
@@ -35,6 +36,7 @@ use seal::Seal;
 use store::{Store, Write};
 
 pub use audit::AuditQuery;
+pub use backup::{Backup, BackupError};
 pub use devices::NewDevice;
 pub use enrolments::Enrolled;
 pub use keys::NewToken;
@@ -96,6 +98,13 @@ pub enum RecordsError {
     Spent(&'static str),
 }
 
+/// What was written and what could not be, since the start.
+#[derive(Debug, Default)]
+struct Tally {
+    writes: AtomicU64,
+    failures: AtomicU64,
+}
+
 /// What all handles of the records share.
 #[derive(Debug)]
 struct Inner {
@@ -104,6 +113,7 @@ struct Inner {
     seal: Seal,
     clock: Clock,
     changes: watch::Sender<()>,
+    tally: Tally,
     /// Held by the one write that is at work.
     turn: Arc<tokio::sync::Mutex<()>>,
     /// The directory may differ from the store.
@@ -148,6 +158,7 @@ impl Records {
             seal,
             clock,
             changes: watch::Sender::new(()),
+            tally: Tally::default(),
             turn: Arc::default(),
             stale: AtomicBool::new(false),
             ended: AtomicBool::new(false),
@@ -178,6 +189,11 @@ impl Records {
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.inner.clock
+    }
+
+    /// Changes that were made durable since the start, and changes that the database did not take.
+    pub(crate) fn tally(&self) -> (u64, u64) {
+        (self.inner.tally.writes.load(Relaxed), self.inner.tally.failures.load(Relaxed))
     }
 
     /// Whether the database answers and takes our changes.

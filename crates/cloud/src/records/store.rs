@@ -161,6 +161,8 @@ impl Write {
         let tx = inner.store.begin().await.inspect_err(|error| {
             if matches!(error, RecordsError::Ending) {
                 inner.ended.store(true, Relaxed);
+            } else {
+                inner.tally.failures.fetch_add(1, Relaxed);
             }
         })?;
         Ok(Self { tx, inner: Arc::clone(inner), turn, changes: Vec::new() })
@@ -222,6 +224,7 @@ impl Write {
             if let Err(error) = timely(tx.commit()).await {
                 // It may have been made durable all the same: what is true, the store knows.
                 inner.stale.store(true, Relaxed);
+                inner.tally.failures.fetch_add(1, Relaxed);
                 drop(turn);
                 tokio::spawn(catch_up(Arc::downgrade(&inner)));
                 return Err(error);
@@ -229,6 +232,7 @@ impl Write {
             let mut directory = inner.directory.write().expect("no writer of the directory panics");
             changes.into_iter().for_each(|change| change(&mut directory));
             drop(directory);
+            inner.tally.writes.fetch_add(1, Relaxed);
             drop(turn);
             inner.changes.send_replace(());
             Ok(())
