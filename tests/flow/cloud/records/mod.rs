@@ -1,5 +1,5 @@
 //! The records, in both databases alike, and what happens to them when disks, databases and processes fail.
 
 mod breaking;
-mod postgres;
+pub(super) mod postgres;
 mod truth;
