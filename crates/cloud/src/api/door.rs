@@ -123,6 +123,9 @@ fn admit(row: &Row, parts: &Parts, shared: &Shared) -> Result<Option<Caller>, Re
         return Ok(None);
     }
     let principal = recognise(parts, shared)?.map(Arc::new);
+    if let Some(principal) = &principal {
+        crate::request::is_from(principal);
+    }
     match rights::decide(row, principal.as_deref()) {
         Ok(()) => Ok(principal.map(|principal| Caller { principal, source })),
         Err(denied) => Err(refused(denied)),

@@ -132,10 +132,9 @@ async fn health() -> Json<Health> {
     (status = 200, description = "It does.", body = Health),
 ))]
 async fn ready(State(shared): State<Arc<Shared>>) -> Result<Json<Health>, Refusal> {
-    if let Some(reason) = shared.unready() {
+    if let Some(reason) = shared.unready().await {
         return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, reason));
     }
-    shared.records.ready().await?;
     Ok(Json(Health { status: "ok" }))
 }
 
