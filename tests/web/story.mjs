@@ -71,9 +71,8 @@ step('the first administrator’s link makes an account, once, and leaves the ad
   const page = await world.browser.person('administrator');
   world.admin = page;
   await page.goto(world.link);
-  await setPassword(page, ADMINISTRATOR.password);
   await page.getByLabel('E-mail address').fill(ADMINISTRATOR.email);
-  await page.getByRole('button', { name: 'Set password' }).click();
+  await setPassword(page, ADMINISTRATOR.password);
   await page.getByRole('heading', { name: 'Devices' }).waitFor();
   same(await page.evaluate(() => location.hash), '#/devices', 'the address');
   const cookies = await page.context().cookies();
@@ -81,6 +80,7 @@ step('the first administrator’s link makes an account, once, and leaves the ad
   check(session?.httpOnly && session.secure && session.sameSite === 'Strict' && session.path === '/', 'the cookie is locked in');
   const second = await world.browser.person('second');
   await second.goto(world.link);
+  await second.getByLabel('E-mail address').fill('thief@example.org');
   await setPassword(second, 'a thief’s own words');
   await second.getByRole('alert').filter({ hasText: /used|expired/i }).waitFor();
   await second.context().close();
@@ -325,6 +325,16 @@ step('every page can be read aloud, and fits a telephone', async (world) => {
     }
   }
   await world.admin.setViewportSize({ width: 1280, height: 800 });
+  await go(world, world.admin, 'users');
+  await world.admin.getByRole('button', { name: 'Invite' }).click();
+  found.push(...(await world.browser.axe(world.admin)).map((one) => `a dialog: ${one}`));
+  await inDialog(world.admin, 'Cancel').click();
+  const stranger = await world.browser.person('stranger');
+  for (const hash of ['login', 'redeem/first/unknown']) {
+    await go(world, stranger, hash);
+    found.push(...(await world.browser.axe(stranger)).map((one) => `${hash}: ${one}`));
+  }
+  await stranger.context().close();
   same(found.join('\n'), '', 'axe finds');
 });
 

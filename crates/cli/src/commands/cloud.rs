@@ -100,7 +100,7 @@ impl Action {
 
 fn announce(cloud: &mut oriel_cloud::Cloud, output: Output) {
     let url = format!("https://{}", cloud.address());
-    let link = cloud.take_setup_link().map(|link| format!("{url}/#/redeem/{}", link.expose()));
+    let link = cloud.take_setup_link().map(|link| format!("{url}/#/redeem/first/{}", link.expose()));
     let metrics = cloud.metrics_address().map(|address| format!("http://{address}/metrics"));
     let json = serde_json::json!({ "cloud": url, "ca": cloud.ca(), "metrics": metrics, "setup_link": link });
     let mut text = format!("cloud on {url}");

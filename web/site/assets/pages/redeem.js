@@ -1,7 +1,7 @@
 // Set a password with a one-time link: the first administrator's, an invitation, or a reset.
 // @ts-check
 
-import { Refused, redeem } from '../api.js';
+import { redeem } from '../api.js';
 import { fill, h } from '../dom.js';
 import { Page, field, form, text } from '../parts.js';
 
@@ -10,18 +10,11 @@ class Redeem extends Page {
     const name = h('input', { name: 'name', autocomplete: 'name', maxlength: 200 });
     const password = h('input', { name: 'password', type: 'password', autocomplete: 'new-password', required: true, minlength: 12 });
     const again = h('input', { name: 'again', type: 'password', autocomplete: 'new-password', required: true });
-    const email = h('input', { name: 'email', type: 'email', autocomplete: 'username', required: true, disabled: true });
-    const address = field('E-mail address', email, 'You are the first administrator: this is what you will log in with.');
-    const first = () => {
-      address.hidden = false;
-      email.disabled = false;
-    };
-    address.hidden = true;
-    if (this.search.has('first')) {
-      first();
-    }
+    const [secret = '', first] = this.target.split('/').reverse();
+    // Only the first administrator's link asks for an address; the others know whose they are.
+    const email = first ? h('input', { name: 'email', type: 'email', autocomplete: 'username', required: true }) : null;
     const content = [
-      address,
+      email ? field('E-mail address', email, 'You are the first administrator. With this address you will log in.') : null,
       field('New password', password, 'At least 12 characters. A few unrelated words are easier to remember than symbols.'),
       field('The same again', again),
       field('Your name (optional)', name, 'Shown to the others of your organisation.'),
@@ -38,24 +31,14 @@ class Redeem extends Page {
             again.focus();
             throw new Error('The two passwords are not the same.');
           }
-          try {
-            const [called, at] = [text(data, 'name'), text(data, 'email')];
-            await redeem({ link: this.target, password: password.value, ...(called ? { name: called } : {}), ...(at ? { email: at } : {}) });
-          } catch (error) {
-            // Only the first administrator's link asks for an address; the others know whose they are.
-            if (email.disabled && error instanceof Refused && /^email:/i.test(error.message)) {
-              first();
-              email.focus();
-              throw new Error('This link makes the first administrator. Enter the e-mail address to log in with.');
-            }
-            throw error;
-          }
+          const [called, at] = [text(data, 'name'), text(data, 'email')];
+          await redeem({ link: secret, password: password.value, ...(called ? { name: called } : {}), ...(at ? { email: at } : {}) });
           // The link is used up: it leaves the address bar and the history.
           location.replace('#/devices');
         }),
       ),
     );
-    (email.disabled ? password : email).focus();
+    (email ?? password).focus();
   }
 }
 
