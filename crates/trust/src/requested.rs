@@ -126,6 +126,27 @@ mod tests {
     }
 
     #[test]
+    fn no_wrong_byte_does_more_than_be_refused() {
+        let extension =
+            Extension { oid: Oid::parse("2.5.29.19").unwrap(), critical: true, value: vec![0x30, 3, 1, 1, 0xff] };
+        let (_, request) = request(vec![extension]);
+        let certificate = Authority::new("Devices").unwrap().certificate().to_vec();
+        for (good, is_request) in [(request, true), (certificate, false)] {
+            for place in 0..good.len() {
+                for value in [0, 0x7f, 0x80, 0x84, 0xff, good[place] ^ 1] {
+                    let mut bad = good.clone();
+                    bad[place] = value;
+                    // What is signed cannot be changed unseen; of a certificate only the form is looked at.
+                    if let (true, Ok(taken)) = (is_request, RequestedCertificate::read(&bad)) {
+                        assert_eq!(taken, RequestedCertificate::read(&good).unwrap(), "byte {place} as {value:#x}");
+                    }
+                    let _ = Certificate::read(&bad);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_request_that_proves_no_key_is_refused() {
         let (_, der) = request(Vec::new());
         let mut forged = der.clone();
