@@ -45,7 +45,7 @@ impl Records {
             By::AccessKey(id) => held.access_keys.get(id).is_some_and(|key| lives(key.expires)),
         };
         let user = |id| held.users.get(id).is_some_and(|user| !user.disabled && user.role >= principal.role);
-        proof && principal.user.as_ref().is_none_or(|id| user(id))
+        proof && principal.user.as_ref().is_none_or(user)
     }
 }
 

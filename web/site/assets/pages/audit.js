@@ -37,7 +37,7 @@ class Audit extends Page {
             only('action', entry.action),
             entry.target ? only('target', entry.target, people.get(`user:${entry.target}`)) : '–',
             entry.address || '–',
-            h('span', { class: 'detail' }, entry.detail || '–'),
+            h('span', { class: 'detail', title: entry.detail || null }, entry.detail || '–'),
           ),
         );
       },
