@@ -79,6 +79,16 @@ class Demo:
         return f"{self.url}/d/{self.id}/onvif/device_service"
 
 
+class Forward:
+    """`oriel forward`: a local port that leads to a device behind a cloud."""
+
+    def __init__(self, scene, cloud, device, ca, token, name="oriel-forward"):
+        argv = [scene.oriel, "forward", device, "--cloud", cloud, "--ca", ca, "--json"]
+        self.process = scene.spawn(name, argv, env={**LOGS, "ORIEL_TOKEN": token})
+        up = self.process.wait("up", timeout=30)
+        self.url, self.lan, self.online = up["url"], up["device_service"], up["online"]
+
+
 class Cloud:
     """`oriel cloud`. Keeps its data folder over restarts, so that the same object can be started again."""
 

@@ -1,4 +1,6 @@
-"""Third-party ONVIF clients: on the LAN (npm onvif, onvif-zeep-async) and through the cloud (zeep with a bearer token)."""
+"""Third-party ONVIF clients: on the LAN and by `oriel forward` (npm onvif, onvif-zeep-async), and through the cloud (zeep with a bearer token)."""
+
+import subprocess
 
 import install
 import oriel
@@ -14,40 +16,65 @@ def result(process, name, timeout=40):
     return event
 
 
-@scenario("lan-npm-onvif", timeout=60)
-def lan_npm(scene):
-    demo = oriel.Demo(scene)
+def npm(scene, lan, user, password):
+    """What npm `onvif` reads at an address, by UsernameToken and by Digest; returns what became of a wrong password."""
     environment = {"NODE_PATH": str(install.CACHE / "node/node_modules")}
-    client = scene.spawn(
-        "npm-onvif", ["node", PEERS / "lan_npm.cjs", demo.lan, demo.user, demo.password], env=environment
-    )
+    client = scene.spawn("npm-onvif", ["node", PEERS / "lan_npm.cjs", lan, user, password], env=environment)
     for way in ("token", "digest"):
         found = result(client, way)
         namespaces = {entry["namespace"] for entry in found["services"]}
         check({TDS, TUP} <= namespaces, f"{way}: services {namespaces}")
         addresses = [entry["XAddr"] for entry in found["services"]]
-        base = demo.lan.rpartition("/onvif")[0]
+        base = lan.rpartition("/onvif")[0]
         check(
             all(address.startswith(base + "/") for address in addresses),
-            f"{way}: XAddrs {addresses} asked at {demo.lan}",
+            f"{way}: XAddrs {addresses} asked at {lan}",
         )
-        check(found["capabilities"]["device"]["XAddr"] == demo.lan, f"{way}: capabilities {found['capabilities']}")
+        check(found["capabilities"]["device"]["XAddr"] == lan, f"{way}: capabilities {found['capabilities']}")
         check(
             found["information"]["manufacturer"] and found["information"]["serialNumber"],
             f"{way}: {found['information']}",
         )
         check(found["hostname"] and found["scopes"] and found["date"], f"{way}: hostname, scopes or date missing")
         check(found["users"], f"{way}: no users")
-    wrong = result(client, "wrong")
+    return result(client, "wrong")
+
+
+@scenario("lan-npm-onvif", timeout=60)
+def lan_npm(scene):
+    demo = oriel.Demo(scene)
+    wrong = npm(scene, demo.lan, demo.user, demo.password)
     check(wrong["token"] != "let in" and wrong["digest"] != "let in", f"wrong password: {wrong}")
 
 
-@scenario("lan-zeep", timeout=90)
-def lan_zeep(scene):
+@scenario("forward-npm-onvif", timeout=60)
+def forward_npm(scene):
+    """Any account will do at the port: the token behind it is what counts."""
     demo = oriel.Demo(scene)
-    client = scene.spawn(
-        "onvif-zeep-async", [install.python("zeep"), PEERS / "lan_zeep.py", demo.lan, demo.user, demo.password]
+    forward = oriel.Forward(scene, demo.url, demo.id, demo.ca, demo.token)
+    check(forward.online, "the camera is connected, and the port says that it does not answer")
+    wrong = npm(scene, forward.lan, "any", "account")
+    check(wrong["token"] == "let in" and wrong["digest"] == "let in", f"another password: {wrong}")
+
+
+@scenario("forward-curl-digest", timeout=60)
+def forward_curl(scene):
+    """curl with --digest sends the head of a request first, and the request itself only to whoever challenges it."""
+    demo = oriel.Demo(scene)
+    forward = oriel.Forward(scene, demo.url, demo.id, demo.ca, demo.token)
+    message = (
+        '<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"><s:Body>'
+        f'<GetUsers xmlns="{TDS}"/></s:Body></s:Envelope>'
     )
+    argv = ["curl", "--silent", "--show-error", "--max-time", "20", "--noproxy", "*", "--digest", "--user", "a:b"]
+    argv += ["--header", "Content-Type: application/soap+xml", "--data", message, forward.lan]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=30)
+    check(done.returncode == 0 and "GetUsersResponse" in done.stdout, f"{done.stderr} {done.stdout[:300]}")
+
+
+def zeep(scene, lan, user, password):
+    """What `onvif-zeep-async` reads at an address, strict; returns the services' addresses and what became of a wrong password."""
+    client = scene.spawn("onvif-zeep-async", [install.python("zeep"), PEERS / "lan_zeep.py", lan, user, password])
     xaddrs = result(client, "xaddrs", 60)["xaddrs"]
     check({TDS, TUP} <= set(xaddrs), f"xaddrs {xaddrs}")
     found = result(client, "read", 60)
@@ -63,7 +90,22 @@ def lan_zeep(scene):
         {entry["Namespace"] for entry in found["services"]} == set(xaddrs),
         "services with and without capabilities differ",
     )
-    wrong = result(client, "wrong")
+    return xaddrs, result(client, "wrong")
+
+
+@scenario("forward-zeep", timeout=90)
+def forward_zeep(scene):
+    demo = oriel.Demo(scene)
+    forward = oriel.Forward(scene, demo.url, demo.id, demo.ca, demo.token)
+    xaddrs, wrong = zeep(scene, forward.lan, "any", "account")
+    check(all(address.startswith(f"{forward.url}/") for address in xaddrs.values()), f"XAddrs {xaddrs}")
+    check(wrong["text"] == "let in", f"another password: {wrong}")
+
+
+@scenario("lan-zeep", timeout=90)
+def lan_zeep(scene):
+    demo = oriel.Demo(scene)
+    _, wrong = zeep(scene, demo.lan, demo.user, demo.password)
     check(wrong["text"] != "let in", "a wrong password was let in")
     check(any("NotAuthorized" in code for code in wrong["subcodes"]), f"a wrong password: {wrong}")
 
