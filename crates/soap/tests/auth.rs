@@ -215,6 +215,39 @@ fn a_token_needs_digest_nonce_and_time() {
 }
 
 #[test]
+fn a_password_as_text_holds_where_it_is_allowed_and_nowhere_else() {
+    let text = |password| UsernameToken::text("ann", password);
+    let right = text("pass: word\"\\");
+    assert!(fault_text(wss(&server(), &right, NOW)).contains("needs Nonce and Created"));
+    let options = AuthOptions { password_text: true, ..AuthOptions::new("camera") };
+    let server = Authenticator::new(&options);
+    assert_eq!(wss(&server, &right, NOW), Ok(Some(ann())));
+    assert_eq!(wss(&server, &right, NOW), Ok(Some(ann())), "there is nothing in it that could be used up");
+    let mut untyped = right.clone();
+    untyped.password.as_mut().unwrap().kind = None;
+    assert_eq!(wss(&server, &untyped, NOW), Ok(Some(ann())));
+    for wrong in ["", "pass", "pass: word\"\\ "] {
+        assert!(fault_text(wss(&server, &text(wrong), NOW)).contains("wrong"));
+    }
+    let mut old = right.clone();
+    old.created = Some((NOW - SignedDuration::from_hours(1)).to_string());
+    assert!(fault_text(wss(&server, &old, NOW)).contains("behind"), "a time that is there has to hold");
+    let mut other = right;
+    other.password.as_mut().unwrap().kind = Some("urn:other".to_owned());
+    assert!(fault_text(wss(&server, &other, NOW)).contains("Nonce"), "a type that nobody knows is none");
+    assert!(fault_text(wss(&server, &UsernameToken::text("nobody", ""), NOW)).contains("wrong"));
+}
+
+#[test]
+fn a_wrong_guess_is_told_from_a_wrong_clock() {
+    let server = server();
+    let guess = |token: &UsernameToken| server.tokens().verify(token, &Users, NOW).unwrap_err().guess;
+    assert!(guess(&UsernameToken::digest("ann", "wrong", NOW)));
+    assert!(guess(&UsernameToken::digest("nobody", "", NOW)));
+    assert!(!guess(&UsernameToken::digest("ann", "wrong", NOW - SignedDuration::from_hours(1))));
+}
+
+#[test]
 fn a_skewed_clock_is_told_what_to_do() {
     let server = server();
     for (offset, words) in [(-3600, "3600 s behind"), (301, "301 s ahead of")] {

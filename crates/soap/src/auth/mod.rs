@@ -9,7 +9,7 @@ mod token;
 pub use digest::Algorithm;
 pub use digest_client::DigestClient;
 pub use digest_server::{DigestServer, Refused};
-pub use token::{Nonce, Password, TokenServer, UsernameToken};
+pub use token::{Denial, Nonce, Password, TokenServer, UsernameToken};
 
 use crate::access::Levels;
 use crate::fault::Fault;
@@ -104,10 +104,12 @@ pub struct AuthOptions {
     pub skew: SignedDuration,
     /// How many nonces are remembered, ours and those of tokens each.
     pub remembered: usize,
+    /// Whether a UsernameToken may hold the password as text: only where every request comes over TLS.
+    pub password_text: bool,
 }
 
 impl AuthOptions {
-    /// Nonces for 5 minutes, clocks 5 minutes off at most, 4,096 nonces remembered.
+    /// Nonces for 5 minutes, clocks 5 minutes off at most, 4,096 nonces remembered, passwords never as text.
     #[must_use]
     pub fn new(realm: impl Into<String>) -> Self {
         Self {
@@ -115,6 +117,7 @@ impl AuthOptions {
             nonce_lifetime: SignedDuration::from_mins(5),
             skew: SignedDuration::from_mins(5),
             remembered: 4096,
+            password_text: false,
         }
     }
 }
@@ -139,6 +142,18 @@ impl Authenticator {
         self.digest.challenges(now, stale)
     }
 
+    /// The half for HTTP Digest, for who has to tell why it does not hold.
+    #[must_use]
+    pub const fn digest(&self) -> &DigestServer {
+        &self.digest
+    }
+
+    /// The half for WS-UsernameToken, for who has to tell why it does not hold.
+    #[must_use]
+    pub const fn tokens(&self) -> &TokenServer {
+        &self.tokens
+    }
+
     /// Checks what was shown: none if nothing was. If both ways were used, both must hold, HTTP first, and for the same account
     /// (Core §5.9.1).
     ///
@@ -157,7 +172,8 @@ impl Authenticator {
             identity = Some(verified.map_err(refused)?);
         }
         if let Some(token) = attempt.token {
-            let other = self.tokens.verify(token, accounts, now).map_err(Refusal::Fault)?;
+            let denied = |denial: Denial| Refusal::Fault(denial.fault);
+            let other = self.tokens.verify(token, accounts, now).map_err(denied)?;
             if identity.as_ref().is_some_and(|identity| identity.user != other.user) {
                 let fault = Fault::not_authorized("HTTP and WS-Security name different users");
                 return Err(Refusal::Fault(fault));
