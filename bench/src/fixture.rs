@@ -82,7 +82,8 @@ impl Fixture {
         let data = self.path(name);
         std::fs::create_dir_all(&data)?;
         let config = format!(
-            "listen = \"127.0.0.1:0\"\ndata = {:?}\n[tls]\ncertificate = {:?}\nkey = {:?}\n",
+            "listen = \"127.0.0.1:0\"\ndata = {:?}\ncamera_pages = true\n[tls]\ncertificate = {:?}\nkey = {:?}\n\
+             [limits.organisation]\nrequests_per_second = 10000000\nstreams = 1000000\nkib_per_second = 1000000000\n",
             data,
             self.path("server.pem"),
             self.path("server.key")

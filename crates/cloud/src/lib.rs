@@ -1,6 +1,7 @@
 //! The cloud half: cameras dial in, clients reach them.
 //!
-//! One TLS port takes everything ([`Config::listen`]): uplinks (Uplink chapter 5), the API, and the gateway to devices below `/d/{device}/`.
+//! One TLS port takes everything ([`Config::listen`]): uplinks (Uplink chapter 5), the API, and the gateway to devices, below `/d/{device}/` and at their own
+//! host names.
 //! Who owns what: [`records`] says which devices and tokens exist, the [`registry`] says who is connected, the gateway joins the two for one request.
 //!
 //! ```no_run
@@ -60,6 +61,7 @@ use api::session::Sessions;
 use certificate::Certificate;
 use events::Events;
 use facts::{Facts, MemoryFacts};
+use gateway::Gateway;
 use gateway::paths::GivenOut;
 use metrics::Metrics;
 use passwords::Passwords;
@@ -117,6 +119,7 @@ struct Shared {
     known_browsers: KnownBrowsers,
     /// Paths that devices named.
     given_out: GivenOut,
+    gateway: Gateway,
     /// KiB of requests that are on their way, all together.
     soap_room: Semaphore,
     /// Connections of clients.
@@ -219,6 +222,7 @@ impl Cloud {
             known_browsers,
             records: Arc::new(records),
             given_out: GivenOut::default(),
+            gateway: Gateway::new(config.limits.memory),
             soap_room: Semaphore::new(config.limits.memory / 2 / 1024),
             connections: Arc::new(Semaphore::new(config.limits.connections)),
             tls,
@@ -328,8 +332,9 @@ fn listen(address: SocketAddr, given: Option<std::net::TcpListener>) -> Result<T
 
 /// Answers one request of a client connection.
 async fn answer(request: Request<Body>, peer: Peer, shared: &Arc<Shared>, api: &Api) -> Response<Body> {
-    if request.uri().path().starts_with("/d/") {
-        return gateway::answer(request, peer, shared).await;
+    match gateway::route::route(&request, shared.config.domain.as_deref()) {
+        Ok(Some(route)) => gateway::answer(request, route, peer, shared).await,
+        Ok(None) => api.clone().answer(request, peer).await,
+        Err(refusal) => refusal.into_response(gateway::language(&request)),
     }
-    api.clone().answer(request, peer).await
 }

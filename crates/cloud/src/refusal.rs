@@ -18,11 +18,19 @@ pub(crate) struct Refusal {
     fault: Option<Box<Fault>>,
     /// When to come again.
     retry_after: Option<Duration>,
+    /// How else than by a bearer token the caller may say who it is.
+    challenges: Vec<String>,
 }
 
 impl From<Fault> for Refusal {
     fn from(fault: Fault) -> Self {
-        Self { status: fault.status(), detail: fault.reason.clone(), fault: Some(Box::new(fault)), retry_after: None }
+        Self {
+            status: fault.status(),
+            detail: fault.reason.clone(),
+            fault: Some(Box::new(fault)),
+            retry_after: None,
+            challenges: Vec::new(),
+        }
     }
 }
 
@@ -38,7 +46,13 @@ pub(crate) enum Language {
 impl Refusal {
     /// A refusal with `status`.
     pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), fault: None, retry_after: None }
+        Self { status, detail: detail.into(), fault: None, retry_after: None, challenges: Vec::new() }
+    }
+
+    /// 401 that offers `challenges` before the bearer token.
+    #[must_use]
+    pub(crate) fn challenged(challenges: Vec<String>, detail: impl Into<String>) -> Self {
+        Self { challenges, ..Self::new(StatusCode::UNAUTHORIZED, detail) }
     }
 
     /// Says when to come again.
@@ -87,7 +101,14 @@ impl Refusal {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         match self.status {
             StatusCode::UNAUTHORIZED => {
-                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"oriel\""));
+                // In the order of preference; many clients look at the first alone (RFC 7616 §3.7).
+                for challenge in self.challenges {
+                    headers.append(
+                        WWW_AUTHENTICATE,
+                        HeaderValue::try_from(challenge).expect("a challenge is visible text"),
+                    );
+                }
+                headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"oriel\""));
             }
             StatusCode::SERVICE_UNAVAILABLE => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
@@ -106,6 +127,8 @@ impl Refusal {
         }
         match self.status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Fault::not_authorized(self.detail.clone()),
+            // The request was right; another time it will do.
+            StatusCode::TOO_MANY_REQUESTS => Fault::action(self.detail.clone()),
             status if status.is_client_error() => Fault::invalid_args(self.detail.clone()),
             _ => Fault::action(self.detail.clone()),
         }

@@ -89,20 +89,29 @@ pub(super) type H2 = http2::SendRequest<oriel_uplink::Body>;
 impl Door {
     /// A TLS connection of a client that offers `alpn`.
     pub(super) async fn connect(&self, alpn: &[&str]) -> TlsStream<TcpStream> {
+        self.connect_from(HERE, alpn).await
+    }
+
+    async fn connect_from(&self, source: &str, alpn: &[&str]) -> TlsStream<TcpStream> {
         let mut config = self.tls(None);
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-        let tcp = self.tcp(HERE).await;
+        let tcp = self.tcp(source).await;
         let name = "localhost".try_into().unwrap();
         TlsConnector::from(std::sync::Arc::new(config)).connect(name, tcp).await.unwrap()
     }
 
     /// One request over HTTP/1.1 on a connection of its own.
-    pub(super) async fn ask(&self, mut request: Request<Vec<u8>>) -> Answer {
+    pub(super) async fn ask(&self, request: Request<Vec<u8>>) -> Answer {
+        self.ask_from(HERE, request).await
+    }
+
+    /// The same from an address of the client's, where the PROXY protocol tells it.
+    pub(super) async fn ask_from(&self, source: &str, mut request: Request<Vec<u8>>) -> Answer {
         if !request.headers().contains_key(HOST) {
             let host = format!("localhost:{}", self.address.port());
             request.headers_mut().insert(HOST, host.parse().unwrap());
         }
-        let stream = self.connect(&["http/1.1"]).await;
+        let stream = self.connect_from(source, &["http/1.1"]).await;
         let (mut client, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
         let driver = tokio::spawn(connection);
         let response = client.send_request(request.map(|body| Full::new(Bytes::from(body)))).await.unwrap();

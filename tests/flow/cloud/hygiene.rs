@@ -120,7 +120,8 @@ async fn what_a_camera_claims_never_reaches_the_client() {
         for (name, value) in NEVER_OUT {
             response.headers_mut().append(HeaderName::from_static(name), value.parse().unwrap());
         }
-        response.headers_mut().insert("x-camera", "as it is".parse().unwrap());
+        response.headers_mut().insert("server", "as it is".parse().unwrap());
+        response.headers_mut().insert("x-sendfile", "/etc/passwd".parse().unwrap());
         response
     });
     let puppet = house.puppet("https", service).await;
@@ -136,7 +137,8 @@ async fn what_a_camera_claims_never_reaches_the_client() {
             assert!(answer.headers["content-security-policy"].to_str().unwrap().contains("sandbox"));
             assert_eq!(answer.headers.get_all("content-security-policy").iter().count(), 1);
             assert_eq!(answer.headers["x-content-type-options"], "nosniff");
-            assert_eq!(answer.headers["x-camera"], "as it is");
+            assert_eq!(answer.headers["server"], "as it is");
+            assert!(!answer.headers.contains_key("x-sendfile"), "what nobody has looked at stays behind");
         }
     }
 }
@@ -163,5 +165,7 @@ async fn a_redirect_of_a_camera_is_shown_and_not_followed() {
     let puppet = house.puppet("https", service).await;
     let answer = house.ask(request(Method::GET, &format!("/d/{}/", puppet.id), &house.administrator)).await;
     assert_eq!(answer.status, 302);
+    let here = format!("https://localhost:{}/d/{}/latest", house.cloud.address().port(), puppet.id);
+    assert_eq!(answer.headers["location"], here, "the camera itself, whatever it named");
     assert_eq!(seen.take().len(), 1);
 }

@@ -2,6 +2,7 @@
 
 mod abuse_by_cloud;
 mod abuse_by_device;
+mod access_keys;
 mod api;
 mod api_refusals;
 mod api_surface;
@@ -14,9 +15,12 @@ mod eight_uplinks;
 mod enrolment;
 mod events;
 mod forward;
+mod host_names;
 mod hygiene;
 mod lists;
 mod main_job;
+mod malicious_camera;
+mod organisation_limits;
 mod people;
 mod presence;
 mod privilege;
@@ -27,6 +31,7 @@ mod revocation;
 mod rights;
 mod sessions;
 mod smuggling;
+mod smuggling_keys;
 mod stalled;
 mod streaming;
 mod tls;
@@ -183,8 +188,17 @@ async fn administrator(cloud: &mut Cloud) -> String {
 }
 
 fn config(folder: &TempDir) -> Config {
-    Config::parse("listen = '127.0.0.1:0'\ndata = 'cloud'", folder.path()).unwrap()
+    Config::parse(CONFIG, folder.path()).unwrap()
 }
+
+/// Tests ask faster than customers, and for what no camera has named.
+const CONFIG: &str = "listen = '127.0.0.1:0'
+data = 'cloud'
+camera_pages = true
+[limits.organisation]
+requests_per_second = 1000000
+kib_per_second = 100000000
+";
 
 fn policy_of(file: &std::path::Path) -> Policy {
     Policy::from_pem(&std::fs::read(file).unwrap()).unwrap()

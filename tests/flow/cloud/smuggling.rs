@@ -1,12 +1,17 @@
 //! Two parsers, one request: what the gateway checked is what the device gets, or the device gets nothing.
 
+use std::sync::Mutex;
+
 use http::StatusCode;
+use oriel_cloud::records::Role;
 use oriel_onvif::ns;
 use oriel_soap::access::Level;
+use oriel_soap::auth::DigestClient;
 use oriel_soap::xml::Limits;
 use oriel_soap::{Envelope, envelope::ContentType};
 
 use super::House;
+use super::access_keys::{answer_to, bare_soap};
 use super::camera::{Asked, Puppet, Seen};
 use super::client::{device_service, enveloped};
 
@@ -71,6 +76,21 @@ fn by_head() -> Vec<Trick> {
         trick(
             "MTOM",
             "Content-Type: multipart/related; type=\"application/xop+xml\"; boundary=b\r\n",
+            good(),
+            Some(403),
+        ),
+        trick(
+            "MTOM with the request as its root",
+            "Content-Type: multipart/related; type=\"application/xop+xml\"; start=\"<r>\"; start-info=\"application/soap+xml\"; boundary=b\r\n",
+            format!(
+                "--b\r\nContent-ID: <r>\r\nContent-Type: application/xop+xml\r\n\r\n{}\r\n--b--",
+                good().replace(ALLOWED, FORBIDDEN)
+            ),
+            Some(403),
+        ),
+        trick(
+            "SOAP and MTOM at once",
+            "Content-Type: application/soap+xml, multipart/related; boundary=b\r\n",
             good(),
             Some(403),
         ),
@@ -156,14 +176,60 @@ fn by_body() -> Vec<Trick> {
     ]
 }
 
+/// How a client comes: by which address, with what in its hand.
+struct Way {
+    name: &'static str,
+    host: String,
+    path: String,
+    proof: Proof,
+}
+
+enum Proof {
+    Bearer(String),
+    Digest(Mutex<DigestClient>),
+}
+
+impl Way {
+    /// Request line, host and credentials.
+    fn head(&self) -> String {
+        let (path, host) = (&self.path, &self.host);
+        let authorization = match &self.proof {
+            Proof::Bearer(token) => format!("Bearer {token}"),
+            Proof::Digest(client) => client.lock().unwrap().again("POST", path).unwrap(),
+        };
+        format!("POST {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: {authorization}\r\n")
+    }
+}
+
+async fn house() -> House {
+    House::open_with(|config| config.domain = Some("cams.localhost".to_owned())).await
+}
+
+/// Both routes, both kinds of credentials, all of a User.
+async fn ways(house: &House, puppet: &Puppet) -> Vec<Way> {
+    let key = house.key(&puppet.id, Role::Viewer).await;
+    let places = [
+        ("localhost".to_owned(), device_service(&puppet.id)),
+        (format!("{}.cams.localhost", puppet.id), "/onvif/device_service".to_owned()),
+    ];
+    let mut ways = Vec::new();
+    for (name, (host, path)) in ["path", "host"].into_iter().zip(places) {
+        let token = house.token(Level::User).await;
+        ways.push(Way { name, host: host.clone(), path: path.clone(), proof: Proof::Bearer(token) });
+        let mut asked = bare_soap(&path, good());
+        asked.headers_mut().insert("host", host.parse().unwrap());
+        let refused = house.ask(asked).await;
+        let mut client = DigestClient::new(&key.name, &key.password);
+        answer_to(&mut client, &refused, "POST", &path);
+        ways.push(Way { name, host, path, proof: Proof::Digest(Mutex::new(client)) });
+    }
+    ways
+}
+
 /// Sends it, and gives status and answer.
-async fn send(house: &House, puppet: &Puppet, token: &str, trick: &Trick) -> (u16, String) {
-    let head = format!(
-        "POST {} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n{}Content-Length: {}\r\n\r\n",
-        device_service(&puppet.id),
-        trick.headers,
-        trick.body.len()
-    );
+async fn send(house: &House, way: &Way, trick: &Trick) -> (u16, String) {
+    let head =
+        format!("{}Connection: close\r\n{}Content-Length: {}\r\n\r\n", way.head(), trick.headers, trick.body.len());
     let answer = house.raw(&[head.as_bytes(), &trick.body].concat()).await;
     let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
     (status.unwrap_or_else(|| panic!("{}: {answer:?}", trick.name)), answer)
@@ -186,26 +252,23 @@ fn only_the_allowed(asked: &[Asked], name: &str) {
 }
 
 async fn each(tricks: Vec<Trick>) {
-    let house = House::open().await;
+    let house = house().await;
     let (puppet, seen) = house.witness().await;
-    let token = house.token(Level::User).await;
     let mut wrong = Vec::new();
-    for trick in tricks {
-        let (status, answer) = send(&house, &puppet, &token, &trick).await;
-        let asked = seen.take();
-        if status == trick.refused.unwrap_or(200) {
-            if trick.refused.is_some() {
-                assert!(asked.is_empty(), "{} reached the device: {asked:?}", trick.name);
+    for way in ways(&house, &puppet).await {
+        for trick in &tricks {
+            let (status, answer) = send(&house, &way, trick).await;
+            let asked = seen.take();
+            if status == trick.refused.unwrap_or(200) {
+                if trick.refused.is_some() {
+                    assert!(asked.is_empty(), "{} reached the device: {asked:?}", trick.name);
+                } else {
+                    only_the_allowed(&asked, trick.name);
+                }
             } else {
-                only_the_allowed(&asked, trick.name);
+                let last = answer.lines().last().unwrap_or_default();
+                wrong.push(format!("{} by {}: {status}, not {:?}: {last}", trick.name, way.name, trick.refused));
             }
-        } else {
-            wrong.push(format!(
-                "{}: {status}, not {:?}: {}",
-                trick.name,
-                trick.refused,
-                answer.lines().last().unwrap_or_default()
-            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -230,7 +293,7 @@ async fn framed(house: &House, seen: &Seen, head: &str, rest: &str) -> bool {
         assert!(["400", "501", "closed"].contains(&status), "{head}: {answer}");
     } else {
         only_the_allowed(&asked, head);
-        // What follows the first request is one of its own, without a token.
+        // What follows the first request is one of its own, without credentials.
         assert_eq!(answer.matches("HTTP/1.1 200 ").count(), 1, "{head}: {answer}");
         assert!(!answer.contains("HTTP/1.1 401 ") || answer.matches("HTTP/1.1 ").count() == 2, "{head}: {answer}");
     }
@@ -239,44 +302,52 @@ async fn framed(house: &House, seen: &Seen, head: &str, rest: &str) -> bool {
 
 #[tokio::test]
 async fn a_length_that_can_be_read_in_two_ways_hides_no_second_request() {
-    let house = House::open().await;
+    let house = house().await;
     let (puppet, seen) = house.witness().await;
-    let token = house.token(Level::User).await;
-    let path = device_service(&puppet.id);
-    let head = |lines: &str| {
-        format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n{SOAP}{lines}")
-    };
-    let (yes, no) = (good(), good().replace(ALLOWED, FORBIDDEN));
-    let chunked = format!("{:x}\r\n{yes}\r\n0\r\n\r\n", yes.len());
-    // Whoever reads past the end finds a request without a token.
-    let second = format!(
-        "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{SOAP}Content-Length: {}\r\n\r\n{no}",
-        no.len()
-    );
-    let (length, all) = (yes.len(), yes.len() + second.len());
-    for lines in [
+    for way in ways(&house, &puppet).await {
+        let head = |lines: &str| format!("{}{SOAP}{lines}", way.head());
+        let (yes, no) = (good(), good().replace(ALLOWED, FORBIDDEN));
+        let chunked = format!("{:x}\r\n{yes}\r\n0\r\n\r\n", yes.len());
+        // Whoever reads past the end finds a request without credentials.
+        let second = format!(
+            "POST {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{SOAP}Content-Length: {}\r\n\r\n{no}",
+            way.path,
+            way.host,
+            no.len()
+        );
+        for lines in lengths(yes.len(), yes.len() + second.len()) {
+            framed(&house, &seen, &head(&lines), &format!("{yes}{second}")).await;
+        }
+        for lines in codings(chunked.len() + second.len()) {
+            framed(&house, &seen, &head(&lines), &format!("{chunked}{second}")).await;
+        }
+        // The two that can be read in one way only.
+        let length = format!("Content-Length: {}\r\n", yes.len());
+        assert!(framed(&house, &seen, &head(&length), &format!("{yes}{second}")).await);
+        assert!(framed(&house, &seen, &head("Transfer-Encoding: chunked\r\n"), &format!("{chunked}{second}")).await);
+    }
+}
+
+fn lengths(length: usize, all: usize) -> Vec<String> {
+    vec![
         format!("Content-Length: {length}\r\nContent-Length: {all}\r\n"),
         format!("Content-Length: {all}\r\nContent-Length: {length}\r\n"),
         format!("Content-Length: {length}, {all}\r\n"),
         format!("Content-Length: +{length}\r\n"),
         format!("Content-Length: 0x{length:x}\r\n"),
         format!("Content-Length : {length}\r\n"),
-    ] {
-        framed(&house, &seen, &head(&lines), &format!("{yes}{second}")).await;
-    }
-    for lines in [
+    ]
+}
+
+fn codings(all: usize) -> Vec<String> {
+    vec![
         "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n".to_owned(),
-        format!("Transfer-Encoding: chunked\r\nContent-Length: {}\r\n", chunked.len() + second.len()),
+        format!("Transfer-Encoding: chunked\r\nContent-Length: {all}\r\n"),
         "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n".to_owned(),
         "Transfer-Encoding: identity, chunked\r\n".to_owned(),
         "Transfer-Encoding: xchunked\r\n".to_owned(),
         "Transfer-Encoding:\x0bchunked\r\n".to_owned(),
-    ] {
-        framed(&house, &seen, &head(&lines), &format!("{chunked}{second}")).await;
-    }
-    // The two that can be read in one way only.
-    assert!(framed(&house, &seen, &head(&format!("Content-Length: {length}\r\n")), &format!("{yes}{second}")).await);
-    assert!(framed(&house, &seen, &head("Transfer-Encoding: chunked\r\n"), &format!("{chunked}{second}")).await);
+    ]
 }
 
 #[tokio::test]

@@ -48,9 +48,10 @@ impl Certificate {
         let authority = if file.exists() { Authority::load(&file, &key)? } else { make(&folder, &file, &key)? };
         let acme = config.acme.as_ref().map(|acme| Acme::new(acme, &config.data));
         let kept = acme.as_ref().and_then(|acme| acme.kept(SystemTime::now()));
-        let identity = kept.map_or_else(|| authority.issue_server(&config.names), Ok)?;
+        let names = names(config);
+        let identity = kept.map_or_else(|| authority.issue_server(&names), Ok)?;
         let served = Arc::new(ReloadingIdentity::fixed(&identity));
-        Ok(Self { served, own: Some(Own { authority, names: config.names.clone(), file }), acme })
+        Ok(Self { served, own: Some(Own { authority, names, file }), acme })
     }
 
     /// What the port serves with.
@@ -139,8 +140,13 @@ fn random() -> u64 {
 pub(crate) fn verify(config: &Config) -> Result<(), TrustError> {
     match &config.tls {
         Some((chain, key)) => Identity::load(chain, key).map(drop),
-        None => Authority::new("trial")?.issue_server(&config.names).map(drop),
+        None => Authority::new("trial")?.issue_server(&names(config)).map(drop),
     }
+}
+
+/// The cloud's own names, and those of all devices.
+fn names(config: &Config) -> Vec<String> {
+    config.names.iter().cloned().chain(config.domain.iter().map(|domain| format!("*.{domain}"))).collect()
 }
 
 fn make(folder: &Path, file: &Path, key: &Path) -> Result<Authority, TrustError> {

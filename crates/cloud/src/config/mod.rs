@@ -7,11 +7,13 @@ use std::time::Duration;
 use ipnet::IpNet;
 use oriel_trust::TrustError;
 
+mod gateway;
 mod raw;
 
+use crate::records::OrganisationLimits;
 use crate::request::Propagation;
 
-pub use raw::{Raw, RawAcme, RawLimits, RawMetrics, RawTls, RawTraces};
+pub use raw::{Raw, RawAcme, RawLimits, RawMetrics, RawOrganisation, RawTls, RawTraces};
 
 /// What the cloud half runs with.
 #[derive(Debug, Clone)]
@@ -24,6 +26,10 @@ pub struct Config {
     pub database: Option<String>,
     /// Host names and addresses of the cloud's own certificate.
     pub names: Vec<String>,
+    /// The domain below which each device has a host name of its own, in lower case; without it devices are reached below `/d/` alone.
+    pub domain: Option<String>,
+    /// Whether administrators may open cameras' own web pages.
+    pub camera_pages: bool,
     /// Certificate chain and key, PEM files; without them the cloud makes an authority of its own in `data`.
     pub tls: Option<(PathBuf, PathBuf)>,
     /// The authority that issues the certificate, if one does; not together with `tls`.
@@ -77,6 +83,31 @@ pub struct Limits {
     pub soap_body: usize,
     /// Bytes that all tunnels together may have received and not yet passed on.
     pub memory: usize,
+    /// What an organisation may ask of its devices that has no limits of its own.
+    pub organisation: OrganisationBounds,
+}
+
+/// What one organisation may ask of its devices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OrganisationBounds {
+    /// Requests in a second.
+    pub requests_per_second: u64,
+    /// Requests at once, long answers included.
+    pub streams: u64,
+    /// Bytes in a second, both ways together.
+    pub bytes_per_second: u64,
+}
+
+impl OrganisationBounds {
+    /// These, and what the organisation has of its own instead.
+    #[must_use]
+    pub(crate) fn with(self, own: &OrganisationLimits) -> Self {
+        Self {
+            requests_per_second: own.requests_per_second.unwrap_or(self.requests_per_second),
+            streams: own.streams.unwrap_or(self.streams),
+            bytes_per_second: own.bytes_per_second.unwrap_or(self.bytes_per_second),
+        }
+    }
 }
 
 /// Why a configuration is refused.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::Deserialize;
 
+use super::gateway::{domain, organisation};
 use super::{AcmeConfig, Config, ConfigError, Limits, Traces};
 
 /// The file. Every key may be left out.
@@ -21,6 +22,10 @@ pub struct Raw {
     pub database: String,
     /// Names in the cloud's own certificate.
     pub names: Vec<String>,
+    /// Domain of the devices' host names; empty: they have none.
+    pub domain: String,
+    /// Whether administrators may open cameras' own web pages.
+    pub camera_pages: bool,
     /// Certificate files.
     pub tls: Option<RawTls>,
     /// ACME.
@@ -95,6 +100,20 @@ pub struct RawLimits {
     pub soap_body_kib: usize,
     /// Bytes received and not yet passed on, MiB.
     pub memory_mib: usize,
+    /// For each organisation.
+    pub organisation: RawOrganisation,
+}
+
+/// `[limits.organisation]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawOrganisation {
+    /// Requests to devices in a second.
+    pub requests_per_second: usize,
+    /// Requests to devices at once.
+    pub streams: usize,
+    /// KiB from and to devices in a second.
+    pub kib_per_second: usize,
 }
 
 impl Default for Raw {
@@ -104,6 +123,8 @@ impl Default for Raw {
             data: "oriel-cloud".into(),
             database: String::new(),
             names: vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()],
+            domain: String::new(),
+            camera_pages: false,
             tls: None,
             acme: None,
             proxy_protocol: Vec::new(),
@@ -117,15 +138,28 @@ impl Default for Raw {
 
 impl Default for RawLimits {
     fn default() -> Self {
-        Self { tunnels_per_device: 4, connections: 8192, handshakes: 512, soap_body_kib: 1024, memory_mib: 512 }
+        Self {
+            tunnels_per_device: 4,
+            connections: 8192,
+            handshakes: 512,
+            soap_body_kib: 1024,
+            memory_mib: 512,
+            organisation: RawOrganisation::default(),
+        }
     }
 }
 
-fn value(key: &'static str, reason: impl Into<String>) -> ConfigError {
+impl Default for RawOrganisation {
+    fn default() -> Self {
+        Self { requests_per_second: 1000, streams: 1000, kib_per_second: 131_072 }
+    }
+}
+
+pub(super) fn value(key: &'static str, reason: impl Into<String>) -> ConfigError {
     ConfigError::Value { key, reason: reason.into() }
 }
 
-fn within(key: &'static str, number: usize, low: usize, high: usize) -> Result<usize, ConfigError> {
+pub(super) fn within(key: &'static str, number: usize, low: usize, high: usize) -> Result<usize, ConfigError> {
     if (low..=high).contains(&number) {
         Ok(number)
     } else {
@@ -155,12 +189,20 @@ impl Raw {
             handshakes: within("limits.handshakes", self.limits.handshakes, 1, 65_536)?,
             soap_body: within("limits.soap_body_kib", self.limits.soap_body_kib, 16, 65_536)? * 1024,
             memory: within("limits.memory_mib", self.limits.memory_mib, 16, 1 << 20)? << 20,
+            organisation: organisation(&self.limits.organisation)?,
         };
+        let domain = domain(&self.domain, &self.names)?;
+        if domain.is_some() && acme.is_some() {
+            let reason = "names of devices need a wildcard certificate, which takes DNS-01; get it by a program that speaks to your DNS, and name its files in [tls]";
+            return Err(value("domain", reason));
+        }
         Ok(Config {
             listen,
             data: folder.join(self.data),
             database: database(self.database)?,
             names: self.names,
+            domain,
+            camera_pages: self.camera_pages,
             tls: self.tls.map(|tls| (folder.join(tls.certificate), folder.join(tls.key))),
             acme,
             proxy_protocol,

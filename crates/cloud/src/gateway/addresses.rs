@@ -3,9 +3,12 @@
 //! Devices that heed `X-Forwarded-*` have named us already, and their replies pass untouched. In others' replies the http addresses in `XAddr`, `Uri` and
 //! `Address` are made to lead through this gateway. Found by our parser, replaced in place: nothing else of the reply changes.
 
-use oriel_soap::addresses::{Kind, replace};
+use std::borrow::Cow;
 
-use super::Call;
+use http::HeaderValue;
+use http::uri::PathAndQuery;
+use oriel_soap::addresses::{Kind, replace};
+use url::Url;
 
 /// What a reply says about addresses.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -14,26 +17,30 @@ pub(super) struct Addresses {
     pub(super) rewritten: Option<Vec<u8>>,
     /// Path and query, as the device knows them, of the services that it named.
     pub(super) services: Vec<String>,
+    /// The same, of what it says can be fetched or put there.
+    pub(super) resources: Vec<String>,
 }
 
-/// Looks through a reply.
-pub(super) fn addresses(reply: &[u8], call: &Call) -> Addresses {
-    let base = format!("https://{}/d/{}", call.authority, call.device);
-    let mut services = Vec::new();
-    let rewritten = replace(reply, |kind, address| {
-        let (path, ours) = path(address, &base)?;
-        if kind == Kind::Service {
-            services.push(path.to_owned());
+/// Looks through a reply, whose addresses have to begin with `base`.
+pub(super) fn addresses(reply: &[u8], base: &str) -> Addresses {
+    let mut found = Addresses::default();
+    found.rewritten = replace(reply, |kind, address| {
+        let (path, ours) = path(address, base)?;
+        match kind {
+            Kind::Service => found.services.push(path.to_string()),
+            Kind::Resource => found.resources.push(path.to_string()),
         }
         (!ours).then(|| format!("{base}{path}"))
     });
-    Addresses { rewritten, services }
+    found
 }
 
 /// Path and query of an address over HTTP, and whether it leads through us already.
-fn path<'a>(address: &'a str, base: &str) -> Option<(&'a str, bool)> {
+fn path<'a>(address: &'a str, base: &str) -> Option<(Cow<'a, str>, bool)> {
     if let Some(path) = address.strip_prefix(base).filter(|path| path.is_empty() || path.starts_with('/')) {
-        return Some((path, true));
+        let inside = inside(path);
+        let ours = matches!(inside, Cow::Borrowed(_));
+        return Some((inside, ours));
     }
     let rest = address.strip_prefix("http://").or_else(|| address.strip_prefix("https://"))?;
     // WS-Addressing's names that only look like addresses.
@@ -41,7 +48,32 @@ fn path<'a>(address: &'a str, base: &str) -> Option<(&'a str, bool)> {
     {
         return None;
     }
-    Some((rest.find('/').map_or("/", |at| &rest[at..]), false))
+    Some((inside(rest.find('/').map_or("/", |at| &rest[at..])), false))
+}
+
+/// A path as a client resolves it, which must not lead from this device to the one beside it.
+fn inside(path: &str) -> Cow<'_, str> {
+    let lower = path.to_ascii_lowercase();
+    if !lower.contains("/.") && !lower.contains("/%2e") && !path.contains('\\') {
+        return Cow::Borrowed(path);
+    }
+    Cow::Owned(resolved("/", path).unwrap_or_else(|| "/".to_owned()))
+}
+
+/// Where a camera's redirect leads on the camera itself, whichever host it names; path and query, and the fragment. `None` when it leads to no page.
+pub(super) fn location(target: &PathAndQuery, location: &HeaderValue) -> Option<String> {
+    let location = location.to_str().ok()?;
+    resolved(target.as_str(), location)
+}
+
+fn resolved(target: &str, reference: &str) -> Option<String> {
+    let base = Url::parse("https://device").and_then(|device| device.join(target)).ok()?;
+    let led = base.join(reference).ok().filter(|led| matches!(led.scheme(), "http" | "https"))?;
+    // Beyond the first slash, so that nothing before it decides: `//host` is a path here.
+    let path = led.path().trim_start_matches('/');
+    let query = led.query().map_or_else(String::new, |query| format!("?{query}"));
+    let fragment = led.fragment().map_or_else(String::new, |fragment| format!("#{fragment}"));
+    Some(format!("/{path}{query}{fragment}"))
 }
 
 #[cfg(test)]
@@ -50,30 +82,14 @@ mod tests {
 
     const WS_ADDRESSING: &str = "http://www.w3.org/2005/08/addressing";
 
-    fn call() -> Call {
-        Call {
-            device: "cam".into(),
-            authority: "cloud.example:8443".parse().unwrap(),
-            target: "/".parse().unwrap(),
-            levels: oriel_soap::access::Levels::ADMINISTRATOR,
-            caller: crate::records::Principal {
-                organisation: "org".into(),
-                user: None,
-                by: crate::records::By::Token("t".into()),
-                role: crate::records::Role::Viewer,
-                instance: false,
-                devices: None,
-            },
-            peer: crate::port::Peer { source: [127, 0, 0, 1].into() },
-        }
-    }
+    const BASE: &str = "https://cloud.example:8443/d/cam";
 
     fn rewritten(reply: &str) -> Option<String> {
-        addresses(reply.as_bytes(), &call()).rewritten.map(|bytes| String::from_utf8(bytes).unwrap())
+        addresses(reply.as_bytes(), BASE).rewritten.map(|bytes| String::from_utf8(bytes).unwrap())
     }
 
     fn services(reply: &str) -> Vec<String> {
-        addresses(reply.as_bytes(), &call()).services
+        addresses(reply.as_bytes(), BASE).services
     }
 
     #[test]
@@ -95,7 +111,7 @@ mod tests {
             assert_eq!(rewritten(&format!("<Address xmlns='{WS_ADDRESSING}'>{text}</Address>")), None, "{text}");
         }
         for strange in ["<b>http://192.168.1.64/</b>", "<XAddr xmlns='http://vendor/'>http://192.168.1.64/</XAddr>"] {
-            assert_eq!(addresses(strange.as_bytes(), &call()), Addresses::default(), "{strange}");
+            assert_eq!(addresses(strange.as_bytes(), BASE), Addresses::default(), "{strange}");
         }
     }
 
@@ -117,10 +133,56 @@ mod tests {
         let reply = "<Uri xmlns='http://www.onvif.org/ver10/schema'>http://192.168.1.64/snap.jpg</Uri>";
         assert!(rewritten(reply).unwrap().contains("/d/cam/snap.jpg"));
         assert!(services(reply).is_empty());
+        assert_eq!(addresses(reply.as_bytes(), BASE).resources, ["/snap.jpg"]);
+    }
+
+    #[test]
+    fn where_the_host_names_the_device_there_is_no_prefix() {
+        let base = "https://cam.cams.example.org";
+        let reply = "<XAddr xmlns='http://www.onvif.org/x'>http://192.168.1.64/onvif/x</XAddr>";
+        let expected = reply.replace("http://192.168.1.64", base);
+        assert_eq!(addresses(reply.as_bytes(), base).rewritten.unwrap(), expected.as_bytes());
+        assert_eq!(addresses(expected.as_bytes(), base).rewritten, None);
     }
 
     #[test]
     fn a_reply_that_is_no_xml_stays() {
         assert_eq!(rewritten("XAddr <"), None);
+    }
+
+    #[test]
+    fn dots_lead_to_no_other_device() {
+        for (text, expected) in [
+            (format!("{BASE}/../other/onvif/x"), "/other/onvif/x"),
+            (format!("{BASE}/a/%2E%2e/..\\..\\other"), "/other"),
+            ("http://10.0.0.1/../../d/other/x".to_owned(), "/d/other/x"),
+        ] {
+            let reply = format!("<XAddr xmlns='http://www.onvif.org/x'>{text}</XAddr>");
+            assert!(rewritten(&reply).unwrap().contains(&format!(">{BASE}{expected}<")), "{text}");
+            assert_eq!(services(&reply), [expected], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_stays_on_the_camera() {
+        let target = "/a/b?c".parse().unwrap();
+        for (led, expected) in [
+            ("http://192.168.1.64/login.htm?x#y", Some("/login.htm?x#y")),
+            ("https://evil.example/steal", Some("/steal")),
+            ("//evil.example/steal", Some("/steal")),
+            ("\\\\evil.example/steal", Some("/steal")),
+            ("next", Some("/a/next")),
+            ("?d", Some("/a/b?d")),
+            ("", Some("/a/b?c")),
+            ("../../../d/other/x", Some("/d/other/x")),
+            ("/%2e%2e/other", Some("/other")),
+            ("http://h//x", Some("/x")),
+            ("javascript:alert(1)", None),
+            ("data:text/html,x", None),
+            ("http://", None),
+        ] {
+            let found = location(&target, &HeaderValue::from_str(led).unwrap());
+            assert_eq!(found.as_deref(), expected, "{led}");
+        }
     }
 }

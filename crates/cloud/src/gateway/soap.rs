@@ -4,12 +4,23 @@ use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use oriel_soap::access::{Level, Levels, allowed};
-use oriel_soap::envelope::{ContentType, inspect};
+use oriel_soap::envelope::{ContentType, Envelope, inspect};
 use oriel_soap::xml::Limits;
 
 use crate::refusal::Refusal;
 
 const SOAP_ACTION: HeaderName = HeaderName::from_static("soapaction");
+
+/// Operations in whose replies a device says where its media are: whoever may READ_MEDIA is meant to fetch them (Media §5.15, Media2 §5.3).
+const MEDIA: [&str; 2] = ["GetSnapshotUri", "GetStreamUri"];
+const MEDIA_SERVICES: [&str; 2] = ["http://www.onvif.org/ver10/media/wsdl", "http://www.onvif.org/ver20/media/wsdl"];
+
+/// A request that was read, and of which nothing is decided yet.
+pub(super) struct Parsed<'a> {
+    /// The parse that everything is decided on.
+    pub(super) envelope: Envelope<'a>,
+    action: Option<String>,
+}
 
 /// A request that may pass.
 pub(super) struct Checked {
@@ -17,6 +28,8 @@ pub(super) struct Checked {
     pub(super) envelope: Bytes,
     /// The content type, with the action that was checked if there was one.
     content_type: HeaderValue,
+    /// Whether the reply says where the device's media are.
+    pub(super) names_media: bool,
 }
 
 /// Whether the caller speaks SOAP, and so understands a fault.
@@ -26,8 +39,11 @@ pub(super) fn is_soap(headers: &HeaderMap) -> bool {
     media == "application/soap+xml" || media == "text/xml" || media == "application/xml"
 }
 
-/// Parses and decides.
-pub(super) fn check(headers: &HeaderMap, envelope: &[u8], levels: Levels, most: usize) -> Result<Checked, Refusal> {
+/// Parses.
+///
+/// # Errors
+/// What cannot be read in one way alone.
+pub(super) fn parse<'a>(headers: &HeaderMap, envelope: &'a [u8], most: usize) -> Result<Parsed<'a>, Refusal> {
     if headers.contains_key(CONTENT_ENCODING) {
         return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "a compressed request cannot be checked here"));
     }
@@ -41,14 +57,26 @@ pub(super) fn check(headers: &HeaderMap, envelope: &[u8], levels: Levels, most: 
     let kind = ContentType::parse(once(&CONTENT_TYPE)?, once(&SOAP_ACTION)?)
         .map_err(|error| Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error.to_string()))?;
     let limits = Limits { bytes: most, ..Limits::REQUEST };
-    let parsed = inspect(envelope, kind.action.as_deref(), &limits)?;
-    authorise(parsed.operation(), levels)?;
-    let content_type = match kind.action.as_deref().map(|action| HeaderValue::try_from(quoted(action))) {
-        Some(Ok(value)) => value,
-        Some(Err(_)) => return Err(Refusal::new(StatusCode::BAD_REQUEST, "the action is no header value")),
-        None => HeaderValue::from_static(oriel_soap::envelope::CONTENT_TYPE),
-    };
-    Ok(Checked { envelope: parsed.reserialise().into(), content_type })
+    let envelope = inspect(envelope, kind.action.as_deref(), &limits)?;
+    Ok(Parsed { envelope, action: kind.action })
+}
+
+impl Parsed<'_> {
+    /// Decides, and writes what is sent on.
+    ///
+    /// # Errors
+    /// The caller may not ask for this.
+    pub(super) fn check(&self, levels: Levels) -> Result<Checked, Refusal> {
+        let (namespace, name) = self.envelope.operation();
+        authorise((namespace, name), levels)?;
+        let content_type = match self.action.as_deref().map(|action| HeaderValue::try_from(quoted(action))) {
+            Some(Ok(value)) => value,
+            Some(Err(_)) => return Err(Refusal::new(StatusCode::BAD_REQUEST, "the action is no header value")),
+            None => HeaderValue::from_static(oriel_soap::envelope::CONTENT_TYPE),
+        };
+        let names_media = MEDIA.contains(&name) && MEDIA_SERVICES.contains(&namespace);
+        Ok(Checked { envelope: self.envelope.reserialise().into(), content_type, names_media })
+    }
 }
 
 fn quoted(action: &str) -> String {
@@ -65,7 +93,7 @@ fn authorise((namespace, name): (&str, &str), levels: Levels) -> Result<(), Refu
     if permitted {
         return Ok(());
     }
-    Err(Refusal::new(StatusCode::FORBIDDEN, format!("this token's level ({levels}) does not allow {name}")))
+    Err(Refusal::new(StatusCode::FORBIDDEN, format!("the caller's level ({levels}) does not allow {name}")))
 }
 
 /// Makes the headers say what the new body is.

@@ -11,7 +11,8 @@ use oriel_uplink::cloud::TunnelStream;
 use oriel_uplink::{Body, body};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use super::{Call, OTHER_ANSWER, hygiene, refused, timely, watched};
+use super::limits::{MeteredIo, Place, Way};
+use super::{Call, Content, OTHER_ANSWER, fetch, hygiene, refused, timely, watched};
 use crate::Shared;
 use crate::records::{Principal, Records};
 use crate::refusal::Refusal;
@@ -28,7 +29,11 @@ pub(super) fn is_websocket(request: &Request<Body>) -> bool {
 }
 
 /// Opens the device's WebSocket first, so that a refusal of the device is one to the client.
+///
+/// # Errors
+/// As [`fetch::permitted`] for administrators; a WebSocket carries what we cannot check.
 pub(super) async fn open(mut request: Request<Body>, call: &Call, shared: &Shared) -> Result<Response<Body>, Refusal> {
+    fetch::permitted(&Method::CONNECT, call, shared)?;
     let key = request.headers().get(SEC_WEBSOCKET_KEY).cloned();
     let extended = request.method() == Method::CONNECT;
     if !extended && key.is_none() {
@@ -41,11 +46,10 @@ pub(super) async fn open(mut request: Request<Body>, call: &Call, shared: &Share
     let answer = timely(OTHER_ANSWER, way.connect("websocket", inner)).await?.map_err(|error| refused(&error))?;
     let (parts, stream) = answer.into_parts();
     if !parts.status.is_success() {
-        return Ok(
-            hygiene::response(Response::from_parts(parts, stream.into_body()))?.map(|body| watched(body, call, shared))
-        );
+        return Ok(hygiene::response(Response::from_parts(parts, stream.into_body()), call, Content::Resource)?
+            .map(|body| watched(body, call, shared)));
     }
-    let mut response = hygiene::response(Response::from_parts(parts, body::empty()))?;
+    let mut response = hygiene::response(Response::from_parts(parts, body::empty()), call, Content::Resource)?;
     if let (false, Some(key)) = (extended, key) {
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         let headers = response.headers_mut();
@@ -54,21 +58,22 @@ pub(super) async fn open(mut request: Request<Body>, call: &Call, shared: &Share
         let accept = HeaderValue::try_from(derive_accept_key(key.as_bytes()));
         headers.insert(SEC_WEBSOCKET_ACCEPT, accept.expect("base64 text is a header value"));
     }
-    let ended = token_ended(Arc::clone(&shared.records), call.caller.clone());
-    shared.spawn(&shared.tasks, splice(client, stream, ended));
+    let ended = right_ended(Arc::clone(&shared.records), call.caller.clone());
+    shared.spawn(&shared.tasks, splice(client, stream, Arc::clone(&call.place), ended));
     Ok(response)
 }
 
-/// Resolves when the token is withdrawn.
-async fn token_ended(records: Arc<Records>, caller: Principal) {
+/// Resolves when the caller's right is withdrawn.
+async fn right_ended(records: Arc<Records>, caller: Principal) {
     let mut changes = records.changes();
     while records.stands(&caller) && changes.changed().await.is_ok() {}
 }
 
 /// Carries bytes both ways until either side ends, or the caller's right does.
-async fn splice(client: OnUpgrade, mut device: TunnelStream, right_ended: impl Future<Output = ()>) {
+async fn splice(client: OnUpgrade, device: TunnelStream, place: Arc<Place>, right_ended: impl Future<Output = ()>) {
     let Ok(upgraded) = client.await else { return };
-    let mut client = TokioIo::new(upgraded);
+    let mut client = MeteredIo::new(TokioIo::new(upgraded), Arc::clone(&place), Way::In);
+    let mut device = MeteredIo::new(device, place, Way::Out);
     let copied = tokio::select! {
         copied = tokio::io::copy_bidirectional_with_sizes(&mut client, &mut device, COPY_BUFFER, COPY_BUFFER) => copied,
         () = right_ended => return,

@@ -1,9 +1,10 @@
 //! What is counted anyway by its owner, as it is at the moment of a scrape.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::UNIX_EPOCH;
 
 use oriel_uplink::Form;
-use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::info::Info;
@@ -37,8 +38,47 @@ pub(super) fn now(shared: &Shared, ready: bool) -> Registry {
     registry.register("records_writes", "Changes of the records that were made durable", ConstCounter::new(writes));
     let help = "Changes of the records that the database did not take";
     registry.register("records_failures", help, ConstCounter::new(failures));
+    gateway(&mut registry, shared);
     registry
 }
+
+/// What organisations ask of their devices. By id, which is a word of ours: there are as many as the operator has made.
+fn gateway(registry: &mut Registry, shared: &Shared) {
+    let wrong = ConstCounter::new(shared.gateway.wrong.load(Relaxed));
+    registry.register("gateway_wrong_credentials", "Access keys that were shown with a wrong name or password", wrong);
+    let [requests, received, sent] = std::array::from_fn(|_| Family::<OfOrganisation<1>, Counter>::default());
+    let refused = Family::<OfOrganisation<2>, Counter>::default();
+    let open = Family::<OfOrganisation<1>, Gauge>::default();
+    for (organisation, _) in shared.records.organisations(None, usize::MAX) {
+        let usage = shared.gateway.usages.get(&organisation.id);
+        let id = || ("organisation", organisation.id.to_string());
+        requests.get_or_create(&[id()]).inc_by(usage.requests.load(Relaxed));
+        open.get_or_create(&[id()]).set(i64::try_from(usage.open.load(Relaxed)).unwrap_or(i64::MAX));
+        received.get_or_create(&[id()]).inc_by(usage.bytes_in.load(Relaxed));
+        sent.get_or_create(&[id()]).inc_by(usage.bytes_out.load(Relaxed));
+        let limits = [
+            ("requests_per_second", &usage.refused_requests),
+            ("streams", &usage.refused_streams),
+            ("bytes_per_second", &usage.refused_bytes),
+        ];
+        for (limit, count) in limits {
+            refused.get_or_create(&[id(), ("limit", limit.to_owned())]).inc_by(count.load(Relaxed));
+        }
+    }
+    registry.register("gateway_requests", "Requests to devices that were let in, by organisation", requests);
+    registry.register("gateway_refused", "Requests to devices beyond a limit of their organisation", refused);
+    registry.register("gateway_open", "Requests to devices that are being answered, by organisation", open);
+    let unit = Unit::Bytes;
+    registry.register_with_unit(
+        "gateway_received",
+        "Bytes of requests to devices, by organisation",
+        unit.clone(),
+        received,
+    );
+    registry.register_with_unit("gateway_sent", "Bytes of devices' answers, by organisation", unit, sent);
+}
+
+type OfOrganisation<const N: usize> = [(&'static str, String); N];
 
 fn gauge(registry: &mut Registry, name: &str, help: &str, value: u64) {
     registry.register(name, help, ConstGauge::new(value));

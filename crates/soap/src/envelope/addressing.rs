@@ -61,6 +61,12 @@ impl Addressing {
         })
     }
 
+    /// The headers of the answer to an operation, if the request had any.
+    #[must_use]
+    pub fn answering<O: crate::operation::Operation>(&self) -> Option<Self> {
+        self.answer(self.response_action(O::SERVICE, O::NAME))
+    }
+
     /// The action of an answer to the request.
     pub(crate) fn response_action(&self, service: Ns, name: &str) -> String {
         match self.action.as_deref().and_then(|action| action.strip_suffix("Request")) {

@@ -1,0 +1,236 @@
+//! A SOAP request: read whole, checked on our own parse, and sent on as written from that parse; and its reply.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, StreamExt as _};
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body::Frame;
+use http_body_util::{BodyExt as _, BodyStream, Collected, LengthLimitError, Limited, StreamBody};
+use oriel_uplink::cloud::{Class, RequestError};
+use oriel_uplink::{Body, BoxError, body};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::caller::{self, Shown};
+use super::limits::Way;
+use super::route::Route;
+use super::soap::{Checked, Parsed};
+use super::{Call, Content, addresses, call, clock, hygiene, refused, soap, timely, watched};
+use crate::Shared;
+use crate::port::Peer;
+use crate::refusal::Refusal;
+
+/// How long a device may take to begin its answer: longer than the longest PullMessages.
+const ANSWER: Duration = Duration::from_secs(150);
+/// How long a client may take to send a body, and a device to send a short answer's body.
+const SHORT_BODY: Duration = Duration::from_secs(30);
+/// An answer of at most this length is taken off the tunnel at once, so that a slow client holds no stream of the device.
+const SHORT_ANSWER: usize = 256 * 1024;
+/// As much is read of who has not shown yet who it is.
+const UNPROVEN: usize = 64 * 1024;
+
+/// Answers a SOAP request.
+pub(super) async fn exchange(
+    request: Request<Body>,
+    shown: Shown,
+    route: Route,
+    peer: Peer,
+    shared: &Shared,
+) -> Result<Response<Body>, Refusal> {
+    let (mut parts, incoming) = request.into_parts();
+    let asker = match shown {
+        Shown::Bearer(caller) => Asker::Bearer(to_service(call(route, caller, peer, shared)?, shared)?),
+        Shown::Key(caller) => Asker::Key(to_service(call(route, caller, peer, shared)?, shared)?),
+        Shown::Nothing => Asker::Nobody(route, peer),
+    };
+    let (most, room) = match asker {
+        Asker::Nobody(..) => (UNPROVEN.min(shared.config.limits.soap_body), &shared.gateway.unproven),
+        _ => (shared.config.limits.soap_body, &shared.soap_room),
+    };
+    let _room = take(room, &parts.headers, most)?;
+    let envelope = collect(incoming, most).await?;
+    let (call, checked) = match understand(&parts.headers, &envelope, most, asker, shared)? {
+        Understood::Told(response) => return Ok(response),
+        Understood::Asked(call, checked) => (*call, checked),
+    };
+    call.place.moved(Way::In, envelope.len(), Instant::now());
+    drop(envelope);
+    soap::set_headers(&mut parts.headers, &checked);
+    let (head, ()) = hygiene::request(Request::from_parts(parts, ()), &call).into_parts();
+    let mut last = None;
+    // A tunnel may close in the moment in which it is used; what the device has not seen goes to the next one.
+    for _ in 0..3 {
+        let again = Request::from_parts(head.clone(), body::full(checked.envelope.clone()));
+        let way = shared.registry.find(&call.device).await.map_err(|_| Refusal::offline())?;
+        let asked = Instant::now();
+        match timely(ANSWER, way.request(Class::Soap, again)).await? {
+            Ok(response) => {
+                shared.metrics.exchanged(asked.elapsed());
+                let response = hygiene::response(response, &call, Content::Soap)?;
+                return reply(response, &call, checked.names_media, shared).await;
+            }
+            // Its streams are all taken, and it was waited for already.
+            Err(error @ RequestError::Busy(_)) => return Err(refused(&error)),
+            Err(error) if error.unprocessed() => last = Some(error),
+            Err(error) => return Err(refused(&error)),
+        }
+    }
+    Err(last.map_or_else(Refusal::offline, |error| refused(&error)))
+}
+
+/// Who asks, as far as the head tells.
+enum Asker {
+    Bearer(Call),
+    Key(Call),
+    Nobody(Route, Peer),
+}
+
+/// What a request came to.
+enum Understood {
+    /// It was answered here.
+    Told(Response<Body>),
+    /// It goes to the device.
+    Asked(Box<Call>, Checked),
+}
+
+fn understand(
+    headers: &HeaderMap,
+    envelope: &[u8],
+    most: usize,
+    asker: Asker,
+    shared: &Shared,
+) -> Result<Understood, Refusal> {
+    let parsed = soap::parse(headers, envelope, most);
+    let (call, parsed) = match asker {
+        Asker::Bearer(call) => (call, parsed?),
+        Asker::Key(call) => {
+            let parsed = parsed?;
+            if let Some(token) = parsed.envelope.username_token()? {
+                caller::of_token(&token, Some(&call.caller), call.peer, shared)?;
+                if clock::is_asked(&parsed.envelope) {
+                    return Ok(told(&parsed, shared));
+                }
+            }
+            (call, parsed)
+        }
+        Asker::Nobody(route, peer) => {
+            // What cannot be read shows nothing.
+            let challenge = || caller::challenge(headers, &route, shared, false);
+            let parsed = parsed.map_err(|_| challenge())?;
+            let Some(token) = parsed.envelope.username_token()? else {
+                return if clock::is_asked(&parsed.envelope) { Ok(told(&parsed, shared)) } else { Err(challenge()) };
+            };
+            let caller = caller::of_token(&token, None, peer, shared)?;
+            let call = to_service(call(route, caller, peer, shared)?, shared)?;
+            if clock::is_asked(&parsed.envelope) {
+                return Ok(told(&parsed, shared));
+            }
+            (call, parsed)
+        }
+    };
+    let checked = parsed.check(call.caller.levels())?;
+    Ok(Understood::Asked(Box::new(call), checked))
+}
+
+fn told(parsed: &Parsed<'_>, shared: &Shared) -> Understood {
+    Understood::Told(clock::tell(&parsed.envelope, caller::now(shared)))
+}
+
+/// Whether SOAP may go where this goes.
+fn to_service(call: Call, shared: &Shared) -> Result<Call, Refusal> {
+    if call.is_administrator() || shared.given_out.is_service(&call.device, &call.route.target) {
+        return Ok(call);
+    }
+    let detail =
+        "only an administrator may send SOAP to a path that is not below /onvif/ and that the device did not name";
+    Err(Refusal::new(StatusCode::FORBIDDEN, detail))
+}
+
+/// Takes a short answer off the tunnel and makes its addresses lead through us; a long one is passed on as it comes.
+async fn reply(
+    response: Response<Body>,
+    call: &Call,
+    names_media: bool,
+    shared: &Shared,
+) -> Result<Response<Body>, Refusal> {
+    let length = response.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if length.is_some_and(|length| length > SHORT_ANSWER) {
+        return Ok(response.map(|body| watched(body, call, shared)));
+    }
+    let (mut parts, mut incoming) = response.into_parts();
+    let broken = || Refusal::new(StatusCode::BAD_GATEWAY, "the device broke off its answer");
+    let (beginning, whole) = timely(SHORT_BODY, beginning(&mut incoming)).await?.ok_or_else(broken)?;
+    if !whole {
+        let first = futures_util::stream::once(std::future::ready(Ok(Frame::data(beginning))));
+        let body = body::boxed(StreamBody::new(first.chain(BodyStream::new(incoming))));
+        return Ok(Response::from_parts(parts, watched(body, call, shared)));
+    }
+    let mut found = addresses::addresses(&beginning, &call.route.base());
+    let bytes = found.rewritten.take().map_or(beginning, Bytes::from);
+    shared.given_out.remember(&call.device, found, names_media);
+    call.place.moved(Way::Out, bytes.len(), Instant::now());
+    parts.headers.insert(CONTENT_LENGTH, bytes.len().into());
+    Ok(Response::from_parts(parts, body::full(bytes)))
+}
+
+/// The body and true, or its first [`SHORT_ANSWER`] bytes and a little more and false; `None` when it broke off.
+async fn beginning(body: &mut Body) -> Option<(Bytes, bool)> {
+    let (mut frames, mut length) = (Vec::new(), 0);
+    let whole = loop {
+        let data = match body.frame().await {
+            None => break true,
+            Some(Err(_)) => return None,
+            Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+        };
+        length += data.len();
+        frames.push(data);
+        if length > SHORT_ANSWER {
+            break false;
+        }
+    };
+    // One frame, as most answers are, is passed on without a copy.
+    let bytes = if frames.len() == 1 { frames.remove(0) } else { frames.concat().into() };
+    Some((bytes, whole))
+}
+
+/// Room for a request's body in a bound of the process, until it is answered.
+fn take<'s>(room: &'s Semaphore, headers: &HeaderMap, most: usize) -> Result<SemaphorePermit<'s>, Refusal> {
+    let stated = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let kib = stated.unwrap_or(most).min(most) / 1024 + 1;
+    let full = |_| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "too many requests are on their way; try again");
+    room.try_acquire_many(u32::try_from(kib).unwrap_or(u32::MAX)).map_err(full)
+}
+
+/// Why a body was not gathered.
+enum Ungathered {
+    TooLong,
+    BrokeOff,
+}
+
+/// A body of at most `most` bytes. Boxed: within an `async fn` the compiler cannot see that the plain future is `Send`.
+fn gather(body: Body, most: usize) -> BoxFuture<'static, Result<Bytes, Ungathered>> {
+    let gathered = Limited::new(body, most).collect();
+    let failed = |error: BoxError| match error.downcast_ref::<LengthLimitError>() {
+        Some(_) => Ungathered::TooLong,
+        None => Ungathered::BrokeOff,
+    };
+    gathered.map(move |gathered| gathered.map(Collected::to_bytes).map_err(failed)).boxed()
+}
+
+async fn collect(incoming: Body, most: usize) -> Result<Bytes, Refusal> {
+    let gathered = tokio::time::timeout(SHORT_BODY, gather(incoming, most)).await;
+    let slow = |_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "the request's body came too slowly");
+    gathered.map_err(slow)?.map_err(|ungathered| match ungathered {
+        Ungathered::TooLong => Refusal::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!(
+                "a SOAP request may have {} KiB here, without credentials in its head {} KiB",
+                most / 1024,
+                UNPROVEN / 1024
+            ),
+        ),
+        Ungathered::BrokeOff => Refusal::new(StatusCode::BAD_REQUEST, "the request's body broke off"),
+    })
+}
