@@ -121,9 +121,16 @@ pub(super) async fn add(
         about: View::of(&key),
         password: secret.expose().to_owned(),
         url: format!("https://{}/d/{}/onvif/device_service", here.0, device.id),
-        host: None,
+        host: shared.config.domain.as_deref().map(|domain| by_host(&device.id, domain, &here.0)),
     };
     Ok((StatusCode::CREATED, Json(made)))
+}
+
+/// The device service at the device's own name, at the port that `here` was asked at.
+fn by_host(device: &str, domain: &str, here: &str) -> String {
+    let port = here.parse::<http::uri::Authority>().ok().and_then(|here| here.port_u16());
+    let port = port.map_or_else(String::new, |port| format!(":{port}"));
+    format!("https://{device}.{domain}{port}/onvif/device_service")
 }
 
 /// Ends an access key's life: one's own, or any of the organisation for administrators.

@@ -8,6 +8,7 @@ use http::StatusCode;
 
 use crate::facts::Facts;
 use crate::refusal::Refusal;
+use crate::throttle::network;
 
 /// Failures are counted, and who fails too often waits, for this long.
 const WINDOW: Duration = Duration::from_secs(60);
@@ -58,14 +59,6 @@ pub(super) fn too_many(wait: Duration) -> Refusal {
 
 fn shortened(name: &str) -> &str {
     &name[..name.floor_char_boundary(LONGEST)]
-}
-
-/// Whoever has one address of IPv6 has the 2^64 beside it.
-fn network(source: IpAddr) -> IpAddr {
-    match source {
-        IpAddr::V4(_) => source,
-        IpAddr::V6(address) => std::net::Ipv6Addr::from(u128::from(address) >> 64 << 64).into(),
-    }
 }
 
 #[cfg(test)]
