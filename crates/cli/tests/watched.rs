@@ -118,17 +118,35 @@ fn ready(program: &mut Child) -> Value {
     serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line}: {error}"))
 }
 
+/// What stands in a request's path and query, and nowhere in the log.
+const PATH: &str = "the-path-at-the-camera";
+const QUERY: &str = "the-query-with-a-token";
+
+fn get(cloud: &str, ca: &str, token: &str, path: &str) {
+    use oriel_client::Transport as _;
+    let policy = oriel_trust::Policy::from_pem(&std::fs::read(ca).unwrap()).unwrap();
+    let tls = oriel_trust::client_config(&oriel_trust::Validation::Policy(policy), None).unwrap();
+    let transport = oriel_client::Direct::new(&cloud.parse().unwrap(), Some(tls)).unwrap();
+    let request = http::Request::get(path).header("authorization", format!("Bearer {token}"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(transport.send(request.body(bytes::Bytes::new()).unwrap())).unwrap();
+}
+
 /// The log of a demo that was asked `GetDeviceInformation` once by bearer token, and what its collector got.
 fn asked_demo(folder: &std::path::Path) -> (Value, String, Vec<Span>) {
     let (collector, sent) = collector();
     let log = std::fs::File::create(folder.join("log")).unwrap();
-    let options = ["--json", "--log", "info,oriel_device=debug", "--log-format", "json", "--traces", &collector];
+    let filter = "info,oriel_cloud=trace,oriel_device=trace,oriel_uplink=trace";
+    let options = ["--json", "--log", filter, "--log-format", "json", "--traces", &collector];
     let mut demo = oriel(&["demo"]).args(options).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
     let visit = ready(&mut demo);
     let text = |key: &str| visit[key].as_str().unwrap();
     let way = ["--cloud", text("cloud"), "--ca", text("ca"), "--token", text("token")];
     let called = oriel(&["call", text("device"), "GetDeviceInformation", "--json"]).args(way).output().unwrap();
     assert!(called.status.success(), "{called:?}");
+    for path in [format!("/d/{}/{PATH}?token={QUERY}", text("device")), format!("/api/v1/devices?q={QUERY}")] {
+        get(text("cloud"), text("ca"), text("token"), &path);
+    }
     let ended = Command::new("kill").args(["-TERM", &demo.id().to_string()]).status().unwrap();
     assert!(ended.success() && demo.wait().unwrap().success());
     let spans = sent.try_iter().flat_map(|body| spans(&body)).collect();
@@ -147,7 +165,7 @@ fn a_request_has_one_name_and_one_trace_from_the_cloud_to_the_device() {
         lines.iter().filter(of).collect::<Vec<_>>()
     };
     let cloud = answered("oriel_cloud");
-    assert_eq!(cloud.len(), 1, "{log}");
+    assert_eq!(cloud.len(), 3, "{log}");
     let span = &cloud[0]["spans"][0];
     let id = span["id"].as_str().unwrap();
     assert_eq!(id.len(), 32);
@@ -156,16 +174,20 @@ fn a_request_has_one_name_and_one_trace_from_the_cloud_to_the_device() {
     assert!(span["caller"].as_str().unwrap().starts_with("token:"), "{span}");
     let through_the_tunnel = |line: &&&Value| line["spans"][0]["id"] == id;
     assert_eq!(answered("oriel_device").iter().filter(through_the_tunnel).count(), 1, "{log}");
-    for secret in [&visit["token"], &visit["password"]] {
-        assert!(!log.contains(secret.as_str().unwrap()), "{log}");
+    assert_eq!(cloud[2]["fields"]["route"], "api");
+    assert!(cloud.iter().all(|line| line["spans"][0]["organisation"].is_string()), "{log}");
+    let [token, password] = ["token", "password"].map(|key| visit[key].as_str().unwrap());
+    for secret in [token, password, PATH, QUERY] {
+        assert!(!log.contains(secret), "{secret} in {log}");
     }
 
     let named = |name: &str| spans.iter().filter(|span| span.name == name).cloned().collect::<Vec<_>>();
     let requests: HashMap<Vec<u8>, Span> = named("request").into_iter().map(|span| (span.id.clone(), span)).collect();
-    assert_eq!(requests.len(), 1, "{spans:?}");
-    let request = requests.values().next().unwrap();
-    assert!(request.parent.is_empty() && request.trace.len() == 16);
-    let joined: Vec<Span> = named("operation").into_iter().filter(|span| span.parent == request.id).collect();
-    assert_eq!(joined.len(), 1, "{spans:?}");
-    assert_eq!(joined[0].trace, request.trace);
+    assert_eq!(requests.len(), 3, "{spans:?}");
+    assert!(requests.values().all(|request| request.parent.is_empty() && request.trace.len() == 16));
+    // The two that reached the device; what came on its LAN has traces of its own.
+    let operations = named("operation");
+    let joined: Vec<&Span> = operations.iter().filter(|span| requests.contains_key(&span.parent)).collect();
+    assert_eq!(joined.len(), 2, "{spans:?}");
+    assert!(joined.iter().all(|span| span.trace == requests[&span.parent].trace));
 }

@@ -1,5 +1,6 @@
 //! A cloud that restarts: drain, GOAWAY, a successor on the same port and folder, and nobody notices.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
-use oriel_cloud::{Cloud, Config};
+use oriel_cloud::{Clock, Cloud, Config, Records};
 use oriel_onvif::device_mgmt::GetDeviceInformation;
 use oriel_uplink::{Body, body};
 use tokio::sync::mpsc;
@@ -196,5 +197,36 @@ async fn a_drain_does_not_wait_longer_than_it_was_told() {
     // Cut off, or told so; it does not hang.
     if let Ok(response) = asked.await.unwrap() {
         assert!(!response.status().is_success());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_was_answered_is_there_after_a_drain_and_one_that_was_refused_is_not() {
+    let house = House::open().await;
+    let House { cloud, administrator, door, folder } = house;
+    let mut asking = JoinSet::new();
+    for number in 0..40 {
+        let name = format!("camera {number}");
+        let mut asked = request(Method::POST, "/api/v1/devices", &administrator);
+        asked.headers_mut().insert("content-type", "application/json".parse().unwrap());
+        *asked.body_mut() = serde_json::json!({ "name": name }).to_string().into_bytes();
+        let door = door.clone();
+        asking.spawn(async move { (name, door.ask(asked).await.status) });
+    }
+    let first = asking.join_next().await.unwrap().unwrap();
+    let draining = tokio::spawn(cloud.drain());
+    let mut answers = vec![first];
+    while let Some(answered) = asking.join_next().await {
+        // Who comes when the port is closed already hears nothing.
+        answers.extend(answered.ok());
+    }
+    draining.await.unwrap();
+    let records = Records::open(&folder.path().join("cloud"), None, Clock::default()).await.unwrap();
+    let scope = records.within(&records.first_organisation().unwrap());
+    let kept: HashSet<String> =
+        scope.devices(None, 100, |_| true).iter().map(|device| device.name.to_string()).collect();
+    for (name, status) in answers {
+        assert!(matches!(status.as_u16(), 201 | 503), "{name}: {status}");
+        assert_eq!(kept.contains(&name), status == StatusCode::CREATED, "{name}: {status}");
     }
 }

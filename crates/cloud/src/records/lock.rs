@@ -20,13 +20,21 @@ impl Lock {
     /// # Errors
     /// When another process keeps it, or the folder cannot be written.
     pub(super) fn take(path: &Path) -> io::Result<Self> {
+        Self::take_within(path, WAIT)
+    }
+
+    /// As [`Lock::take`], waiting no longer than `wait`.
+    ///
+    /// # Errors
+    /// As [`Lock::take`].
+    pub(super) fn take_within(path: &Path, wait: Duration) -> io::Result<Self> {
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(path.with_extension("lock"))?;
         let begin = Instant::now();
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(Self { _file: file }),
                 Err(TryLockError::Error(error)) => return Err(error),
-                Err(TryLockError::WouldBlock) if begin.elapsed() < WAIT => {
+                Err(TryLockError::WouldBlock) if begin.elapsed() < wait => {
                     std::thread::sleep(Duration::from_millis(10));
                 }
                 Err(TryLockError::WouldBlock) => {

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Lines};
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 use sqlx::any::AnyArguments;
@@ -26,7 +27,8 @@ impl Backup {
         let data = config.data.clone();
         std::fs::create_dir_all(&data).map_err(file(&data))?;
         let beside = data.join("records");
-        let locked = tokio::task::spawn_blocking(move || Lock::take(&beside).map_err(file(&beside)));
+        let locked =
+            tokio::task::spawn_blocking(move || Lock::take_within(&beside, Duration::ZERO).map_err(file(&beside)));
         let _lock = locked.await.map_err(|error| RecordsError::Unavailable(error.to_string()))??;
         let mut lines = Reader::open(from)?;
         let head = lines.head()?;
