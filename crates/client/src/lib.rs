@@ -14,7 +14,7 @@ pub mod provision;
 pub mod transport;
 
 pub use call::{Auth, Client};
-pub use transport::{Direct, Transport, TransportError};
+pub use transport::{Answer, Direct, Transport, TransportError};
 
 /// Why a call has no answer.
 #[derive(Debug, thiserror::Error)]

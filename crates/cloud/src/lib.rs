@@ -35,6 +35,7 @@ mod api;
 mod auth;
 mod certificate;
 mod clock;
+mod enrolment;
 pub mod config;
 mod events;
 pub mod facts;
@@ -125,6 +126,9 @@ struct Shared {
     /// Connections of clients.
     connections: Arc<Semaphore>,
     tls: Tls,
+    renewals: enrolment::renewal::Renewals,
+    /// The own authority's certificate, where we serve with one of its own.
+    ca: Option<PathBuf>,
     /// What `tls` serves with.
     identity: Arc<ReloadingIdentity>,
     tunnel_limits: TunnelLimits,
@@ -226,6 +230,8 @@ impl Cloud {
             soap_room: Semaphore::new(config.limits.memory / 2 / 1024),
             connections: Arc::new(Semaphore::new(config.limits.connections)),
             tls,
+            renewals: enrolment::renewal::Renewals::default(),
+            ca: certificate.ca().map(Path::to_owned),
             identity: Arc::clone(certificate.served()),
             tunnel_limits,
             tasks: TaskTracker::new(),
@@ -246,6 +252,7 @@ impl Cloud {
         let fresh = Arc::clone(&certificate)
             .keep_fresh(shared.draining.clone(), move |succeeded| counted.metrics.ordered(succeeded));
         shared.spawn(&shared.uplinks, fresh);
+        shared.spawn(&shared.uplinks, enrolment::renewal::keep_fresh(Arc::clone(&shared)));
         Ok(Self { shared, address, metrics, certificate, setup_link, _end: end.drop_guard() })
     }
 
@@ -282,6 +289,11 @@ impl Cloud {
     #[must_use]
     pub fn registry(&self) -> &Registry {
         &self.shared.registry
+    }
+
+    /// Renews now what is due of the certificates that this cloud issued to devices which are connected; it does so by itself each hour.
+    pub async fn renew_due(&self) {
+        enrolment::renewal::due(&self.shared).await;
     }
 
     /// Reads the certificate files again now.

@@ -1,5 +1,6 @@
 //! A certificate authority of our own, for clouds that bring no certificate and for tests.
 
+use std::ops::Range;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -25,10 +26,18 @@ impl Authority {
     /// # Errors
     /// [`TrustError::Issue`] when the name cannot stand in a certificate.
     pub fn new(common_name: &str) -> Result<Self, TrustError> {
+        Self::made_at(common_name, SystemTime::now())
+    }
+
+    /// The same by another clock.
+    ///
+    /// # Errors
+    /// As [`Authority::new`].
+    pub fn made_at(common_name: &str, now: SystemTime) -> Result<Self, TrustError> {
         let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, common_name);
-        validity::set(&mut params, Kind::Authority, SystemTime::now());
+        validity::set(&mut params, Kind::Authority, now);
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let certificate = params.self_signed(&key)?.der().clone();
@@ -94,7 +103,7 @@ impl Authority {
         self.issue(common_name, &[], Kind::Client)
     }
 
-    /// A client certificate for the key of a request, valid for ten years. The name is the authority's choice: what the request asks for
+    /// A client certificate for the key of a request, valid within `validity`. The name is the authority's choice: what the request asks for
     /// beside the key is not looked at.
     ///
     /// # Errors
@@ -103,9 +112,12 @@ impl Authority {
         &self,
         request: &RequestedCertificate,
         common_name: &str,
+        validity: Range<SystemTime>,
     ) -> Result<CertificateDer<'static>, TrustError> {
         let key = SubjectPublicKeyInfo::from_der(request.public_key())?;
-        Ok(params(common_name, &[], Kind::Client)?.signed_by(&key, &self.issuer)?.der().clone())
+        let mut params = params(common_name, &[], Kind::Client)?;
+        (params.not_before, params.not_after) = (validity.start.into(), validity.end.into());
+        Ok(params.signed_by(&key, &self.issuer)?.der().clone())
     }
 
     fn issue(&self, name: &str, names: &[String], kind: Kind) -> Result<Identity, TrustError> {

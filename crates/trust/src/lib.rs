@@ -20,6 +20,7 @@
 mod authority;
 mod certificate;
 mod challenge;
+mod certified;
 mod client;
 mod fingerprint;
 mod identity;
@@ -33,6 +34,7 @@ mod validity;
 pub use authority::Authority;
 pub use certificate::{Certificate, MAX_CERTIFICATE, UnfitCertificate};
 pub use challenge::acme_challenge;
+pub use certified::{SubjectPart, anchor_of, subject_part, vouches};
 pub use client::{Policy, Validation, client_config};
 pub use fingerprint::{Fingerprint, ParseFingerprintError};
 pub use identity::{Identity, certificates, pem};

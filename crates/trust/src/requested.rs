@@ -3,6 +3,7 @@
 use rcgen::SubjectPublicKeyInfo;
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::{FromDer, X509CertificationRequest};
+use x509_parser::public_key::PublicKey;
 
 use crate::{Fingerprint, TrustError};
 
@@ -35,6 +36,11 @@ impl RequestedCertificate {
         let information = &request.certification_request_info;
         let public_key = information.subject_pki.raw.to_vec();
         SubjectPublicKeyInfo::from_der(&public_key).map_err(|_| refused("keys of this kind are not certified"))?;
+        if let Ok(PublicKey::RSA(key)) = information.subject_pki.parsed()
+            && key.key_size() < 2048
+        {
+            return Err(refused("its RSA key has less than 2048 bits"));
+        }
         let asks = |extension: &ParsedExtension<'_>| match extension {
             ParsedExtension::BasicConstraints(constraints) => constraints.ca,
             ParsedExtension::KeyUsage(usage) => usage.key_cert_sign() || usage.crl_sign(),
@@ -87,6 +93,11 @@ mod tests {
         Authority, Certificate, CertificationRequest, Extension, KeyAlgorithm, KeyPair, NameValue, Oid, SignatureScheme,
     };
 
+    fn validity() -> std::ops::Range<std::time::SystemTime> {
+        let now = std::time::SystemTime::now();
+        now..now + std::time::Duration::from_secs(86_400)
+    }
+
     fn request(extensions: Vec<Extension>) -> (KeyPair, Vec<u8>) {
         let key = KeyPair::generate(KeyAlgorithm::P256).unwrap();
         let subject = vec![vec![
@@ -105,7 +116,7 @@ mod tests {
         assert_eq!(read.common_names(), ["somebody else"]);
         assert!(!read.wants_authority());
         let authority = Authority::new("Devices").unwrap();
-        let issued = authority.certify_client(&read, "camera-1").unwrap();
+        let issued = authority.certify_client(&read, "camera-1", validity()).unwrap();
         let certificate = Certificate::read(&issued).unwrap();
         assert_eq!(certificate.public_key(), key.public_key());
         assert!(Certificate::read(authority.certificate()).unwrap().may_have_issued(&certificate));

@@ -113,6 +113,12 @@ impl ReloadingIdentity {
         expires_at(&self.leaf()?)
     }
 
+    /// The chain that serves now, leaf first.
+    #[must_use]
+    pub fn chain(&self) -> Vec<CertificateDer<'static>> {
+        self.current.read().expect("no writer panics while it holds the lock").cert.clone()
+    }
+
     fn leaf(&self) -> Result<CertificateDer<'static>, TrustError> {
         let current = Arc::clone(&self.current.read().expect("no writer panics while it holds the lock"));
         current.cert.first().cloned().ok_or_else(|| TrustError::Pem("no certificate in the chain".to_owned()))

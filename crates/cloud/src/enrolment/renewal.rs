@@ -1,0 +1,251 @@
+//! Renewal of device certificates over the uplink, by ONVIF calls (Security §5.2, Uplink §6.3): a new key on the camera, its certificate, SetUplink through the
+//! uplink itself. Both keys are good until the camera has come back with the new one.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{FutureExt as _, StreamExt as _};
+use http::uri::PathAndQuery;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Limited};
+use oriel_client::provision::{Issued, Note, Plan, Provision};
+use oriel_client::{Answer, Auth, Client, Transport, TransportError};
+use oriel_onvif::security::GetCertificate;
+use oriel_onvif::uplink::GetUplinks;
+use oriel_soap::With as _;
+use oriel_trust::{Fingerprint, certificates};
+use oriel_uplink::body;
+use oriel_uplink::cloud::{Class, CloseReason};
+use rustls_pki_types::CertificateDer;
+
+use super::{LIFE, anchors_der, check, issuer, millis, sign};
+use crate::Shared;
+use crate::records::{Actor, CredentialKind, Device, DeviceId, Origin, StoredCredential};
+use crate::refusal::Refusal;
+
+/// How often the certificates' ages are looked at.
+const LOOK: Duration = Duration::from_secs(3600);
+/// Renewals at once.
+const AT_ONCE: usize = 8;
+/// How long one call of a renewal may take.
+const CALL: Duration = Duration::from_secs(60);
+/// How long a camera may take to come back with its new key.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The longest answer that is read.
+const LONGEST: usize = 1024 * 1024;
+/// The name of what is made on a camera, as `oriel enroll` names it.
+const ALIAS: &str = "oriel";
+
+/// Devices whose renewal is at work.
+#[derive(Debug, Default)]
+pub(crate) struct Renewals(Mutex<HashSet<DeviceId>>);
+
+/// A place among the renewals, given back when dropped.
+struct Place<'r>(&'r Renewals, DeviceId);
+
+impl Renewals {
+    fn take(&self, device: &DeviceId) -> Option<Place<'_>> {
+        let free = self.0.lock().expect("no holder panics").insert(Arc::clone(device));
+        free.then(|| Place(self, Arc::clone(device)))
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.0.lock().expect("no holder panics").remove(&self.1);
+    }
+}
+
+/// Renews what is due, until the cloud ends.
+pub(crate) async fn keep_fresh(shared: Arc<Shared>) {
+    loop {
+        let draining = shared.draining.clone();
+        if draining.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_none() {
+            return;
+        }
+        due(&shared).await;
+    }
+}
+
+/// Renews now what is due and connected.
+pub(crate) async fn due(shared: &Arc<Shared>) {
+    let now = shared.records.clock().now();
+    let organisations = shared.records.organisation_ids();
+    let devices = organisations.iter().flat_map(|organisation| {
+        shared.records.within(organisation).devices(None, usize::MAX, |device| {
+            !device.revoked && newest(device).is_some_and(|credential| is_due(credential, now))
+        })
+    });
+    let connected = devices.filter(|device| !shared.registry.presence(&device.id).tunnels.is_empty());
+    let renewed = futures_util::stream::iter(connected.collect::<Vec<_>>()).map(|device| {
+        let shared = Arc::clone(shared);
+        async move {
+            if let Err(refusal) = renew(&device, &Actor::system(), &shared).await {
+                tracing::warn!(device = %device.id, reason = refusal.detail, "the certificate was not renewed");
+            }
+        }
+    });
+    renewed.buffer_unordered(AT_ONCE).collect::<()>().await;
+}
+
+/// The issued key that ends last.
+fn newest(device: &Device) -> Option<&StoredCredential> {
+    let issued = device.credentials.iter().filter(|credential| credential.origin == Origin::Issued);
+    issued.max_by_key(|credential| credential.expires)
+}
+
+/// Whether two thirds of its life are over.
+fn is_due(credential: &StoredCredential, now: u64) -> bool {
+    credential.expires.is_some_and(|end| now >= end.saturating_sub(millis_of(LIFE / 3)))
+}
+
+fn millis_of(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Renews the certificate of a connected device. Returns when it is connected with its new key; the old one is taken from it then.
+///
+/// # Errors
+/// What the camera or the records refused; then the camera is as it was, and both keys that it may have are good.
+pub(crate) async fn renew(device: &Device, actor: &Actor, shared: &Arc<Shared>) -> Result<(), Refusal> {
+    let busy = || Refusal::new(StatusCode::CONFLICT, "the certificate of this device is being renewed already");
+    let _place = shared.renewals.take(&device.id).ok_or_else(busy)?;
+    let scope = shared.records.within(&device.organisation);
+    let client = client(device, shared);
+    let plan = plan(&client, device).await?;
+    let address = plan.cloud.to_string();
+    let id = Arc::clone(&device.id);
+    let watcher = Box::new(move |note: Note| tracing::info!(device = %id, step = note.step, text = note.text, "renewal"));
+    let failed = |error: oriel_client::provision::ProvisionError| {
+        Refusal::new(StatusCode::BAD_GATEWAY, format!("the camera: {error}"))
+    };
+    let (mut provision, _) = Provision::begin(&client, plan, watcher).await.map_err(failed)?;
+    let granted = grant(&mut provision, &address, device, actor, shared).await;
+    let done = match granted {
+        Ok((issued, new)) => match install(&mut provision, &issued).await {
+            Ok(()) => Ok(new),
+            Err(error) => Err(failed(error)),
+        },
+        Err(refusal) => Err(refusal),
+    };
+    let new = match done {
+        Ok(new) => new,
+        Err(refusal) => {
+            if let Err(left) = provision.undo().await {
+                tracing::warn!(device = %device.id, %left, "something is left on the camera; the next renewal removes it");
+            }
+            return Err(refusal);
+        }
+    };
+    arrived(device, &new, shared).await?;
+    provision.finish().await.map_err(failed)?;
+    for old in device.credentials.iter().filter(|held| held.origin == Origin::Issued && held.kind != new) {
+        scope.remove_credential(actor, &device.id, |held| held.kind == old.kind).await?;
+        shared.registry.cut(&device.id, |shown| *shown == old.kind, &CloseReason::Revoked);
+    }
+    scope.note(actor, "device.renew", &device.id, "").await?;
+    Ok(())
+}
+
+async fn install(
+    provision: &mut Provision<'_>,
+    issued: &Issued,
+) -> Result<(), oriel_client::provision::ProvisionError> {
+    provision.install(issued).await?;
+    provision.connected(PATIENCE).await
+}
+
+/// A new key on the camera and its certificate here; the key is let in from now on.
+async fn grant(
+    provision: &mut Provision<'_>,
+    address: &str,
+    device: &Device,
+    actor: &Actor,
+    shared: &Arc<Shared>,
+) -> Result<(Issued, CredentialKind), Refusal> {
+    let request = provision.request().await;
+    let request = request.map_err(|error| Refusal::new(StatusCode::BAD_GATEWAY, format!("the camera: {error}")))?;
+    let requested = check(&request)?;
+    let scope = shared.records.within(&device.organisation);
+    let (_, issuer) = issuer(&scope, shared).await?;
+    let end = shared.records.clock().time() + LIFE;
+    let certificate = sign(&issuer, &requested, device, end)?;
+    scope.add_key(actor, &device.id, requested.fingerprint(), Origin::Issued, Some(millis(end))).await?;
+    let certificate = certificates(certificate.as_bytes()).map_err(|error| {
+        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, format!("our own certificate: {error}"))
+    })?;
+    let remote_address = address.to_owned();
+    let issued = Issued { certificate: certificate[0].to_vec(), anchors: anchors_der(shared)?, remote_address };
+    Ok((issued, CredentialKind::Key(requested.fingerprint())))
+}
+
+/// What is renewed: the uplink by which the camera shows a key that we know it by.
+async fn plan(client: &Client, device: &Device) -> Result<Plan, Refusal> {
+    let failed = |error: &dyn std::fmt::Display| Refusal::new(StatusCode::BAD_GATEWAY, format!("the camera: {error}"));
+    let uplinks = client.call(GetUplinks::default()).await.map_err(|error| failed(&error))?.configuration;
+    for uplink in uplinks {
+        let Some(id) = &uplink.certificate_id else { continue };
+        let asked = GetCertificate::with(|asked| asked.certificate_id.clone_from(id));
+        let Ok(found) = client.call(asked).await else { continue };
+        let der = CertificateDer::from(found.certificate.certificate_content.to_vec());
+        let known = Fingerprint::of(&der).is_ok_and(|key| device.fingerprints().any(|held| held == key));
+        if let (true, Ok(cloud)) = (known, uplink.remote_address.parse()) {
+            let levels = uplink.user_level.iter().cloned().collect();
+            return Ok(Plan { alias: ALIAS.to_owned(), cloud, levels, replace: true });
+        }
+    }
+    Err(failed(&"none of its uplinks uses a certificate whose key we know"))
+}
+
+/// Waits until the camera shows its new key.
+async fn arrived(device: &Device, key: &CredentialKind, shared: &Shared) -> Result<(), Refusal> {
+    let end = tokio::time::Instant::now() + PATIENCE;
+    let here = || shared.registry.presence(&device.id).tunnels.iter().any(|held| held.credential == *key);
+    while !here() {
+        if tokio::time::Instant::now() >= end {
+            return Err(Refusal::new(StatusCode::GATEWAY_TIMEOUT, "the camera did not come back with its new key"));
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
+}
+
+/// A client of the device, through its tunnel.
+fn client(device: &Device, shared: &Arc<Shared>) -> Client {
+    let tunnel = Tunnel { shared: Arc::clone(shared), device: Arc::clone(&device.id) };
+    // In an uplink the configured level counts (Uplink §5.3).
+    Client::over(Arc::new(tunnel), "/onvif/device_service".to_owned(), Auth::None)
+}
+
+/// The way of the client's requests.
+struct Tunnel {
+    shared: Arc<Shared>,
+    device: DeviceId,
+}
+
+impl Transport for Tunnel {
+    fn send(&self, request: Request<Bytes>) -> Answer<'_> {
+        Box::pin(async move {
+            let asked = self.ask(request);
+            tokio::time::timeout(CALL, asked).await.map_err(|_| TransportError::Timeout("tunnel"))?
+        })
+    }
+}
+
+impl Tunnel {
+    async fn ask(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
+        let lost = |error: &dyn std::fmt::Display| TransportError::Body(error.to_string().into());
+        let way = self.shared.registry.find(&self.device).await.map_err(|error| lost(&error))?;
+        let (mut head, body) = request.into_parts();
+        let path = head.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+        head.uri = format!("https://{}{path}", self.device).parse().map_err(|error| lost(&error))?;
+        head.version = http::Version::default();
+        let request = Request::from_parts(head, body::full(body));
+        let answer = way.request(Class::Soap, request).await.map_err(|error| lost(&error))?;
+        let (head, body) = answer.into_parts();
+        let whole = Limited::new(body, LONGEST).collect().boxed().await.map_err(TransportError::Body)?;
+        Ok(Response::from_parts(head, whole.to_bytes()))
+    }
+}
