@@ -114,7 +114,11 @@ impl Client {
         }
     }
 
-    async fn ask(&self, service: Ns, write: &dyn Fn(&Headers) -> Vec<u8>) -> Result<Response<Bytes>, CallError> {
+    async fn ask(
+        &self,
+        service: Ns,
+        write: &(dyn Fn(&Headers) -> Vec<u8> + Sync),
+    ) -> Result<Response<Bytes>, CallError> {
         let path = self.path_of(service).await?;
         let asked = self.exchange(&path, write).await;
         if asked.is_err() {
@@ -150,7 +154,11 @@ impl Client {
     }
 
     /// One exchange, with what the device asks of us: nothing, then Digest, then a UsernameToken by the device's clock.
-    async fn exchange(&self, path: &str, write: &dyn Fn(&Headers) -> Vec<u8>) -> Result<Response<Bytes>, CallError> {
+    async fn exchange(
+        &self,
+        path: &str,
+        write: &(dyn Fn(&Headers) -> Vec<u8> + Sync),
+    ) -> Result<Response<Bytes>, CallError> {
         let Auth::Password { user, password } = &self.auth else {
             return Ok(self.post(path, write(&Headers::default()), self.bearer()).await?);
         };

@@ -35,8 +35,8 @@ mod api;
 mod auth;
 mod certificate;
 mod clock;
-mod enrolment;
 pub mod config;
+mod enrolment;
 mod events;
 pub mod facts;
 mod file;
@@ -252,7 +252,8 @@ impl Cloud {
         let fresh = Arc::clone(&certificate)
             .keep_fresh(shared.draining.clone(), move |succeeded| counted.metrics.ordered(succeeded));
         shared.spawn(&shared.uplinks, fresh);
-        shared.spawn(&shared.uplinks, enrolment::renewal::keep_fresh(Arc::clone(&shared)));
+        shared.spawn(&shared.watchers, port::revocation::enforce(Arc::clone(&shared)));
+        shared.spawn(&shared.watchers, enrolment::renewal::keep_fresh(Arc::clone(&shared)));
         Ok(Self { shared, address, metrics, certificate, setup_link, _end: end.drop_guard() })
     }
 

@@ -4,7 +4,7 @@ use crate::access::AccessClass;
 use crate::xml::{Ns, XmlRead, XmlWrite};
 
 /// A request, and with it everything that is fixed about its operation.
-pub trait Operation: XmlRead + XmlWrite + Send + 'static {
+pub trait Operation: XmlRead + XmlWrite + Send + Sync + 'static {
     /// What is answered.
     type Response: XmlRead + XmlWrite + Send + 'static;
     /// The service's namespace.

@@ -6,8 +6,8 @@ use std::time::SystemTime;
 use rustls::RootCertStore;
 use rustls::crypto::aws_lc_rs;
 use rustls::server::WebPkiClientVerifier;
-use rustls::server::danger::ClientCertVerifier as _;
 use rustls_pki_types::{CertificateDer, UnixTime};
+use x509_parser::oid_registry;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::TrustError;
@@ -32,6 +32,19 @@ pub fn vouches(
     Ok(())
 }
 
+/// Whether a certificate can be an anchor for clients: it is an authority's.
+///
+/// # Errors
+/// [`TrustError::Certificate`] with the reason.
+pub fn check_authority(certificate: &CertificateDer<'static>) -> Result<(), TrustError> {
+    let (_, parsed) = X509Certificate::from_der(certificate).map_err(|e| TrustError::Certificate(e.to_string()))?;
+    if !parsed.is_ca() {
+        return Err(TrustError::Certificate("it is no authority's: it may not sign others".to_owned()));
+    }
+    RootCertStore::empty().add(certificate.clone())?;
+    Ok(())
+}
+
 /// A part of a certificate's subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SubjectPart {
@@ -48,13 +61,15 @@ pub enum SubjectPart {
 pub fn subject_part(certificate: &CertificateDer<'_>, part: SubjectPart) -> Result<String, TrustError> {
     let (_, parsed) = X509Certificate::from_der(certificate).map_err(|e| TrustError::Certificate(e.to_string()))?;
     let subject = parsed.subject();
-    let mut found = match part {
-        SubjectPart::CommonName => subject.iter_common_name().collect::<Vec<_>>(),
-        SubjectPart::SerialNumber => subject.iter_serial_number().collect(),
+    let kind = match part {
+        SubjectPart::CommonName => oid_registry::OID_X509_COMMON_NAME,
+        SubjectPart::SerialNumber => oid_registry::OID_X509_SERIALNUMBER,
     };
+    let mut found = subject.iter_by_oid(&kind).collect::<Vec<_>>();
     let one = if found.len() == 1 { found.pop() } else { None };
     let text = one.and_then(|one| one.as_str().ok()).filter(|text| !text.is_empty());
-    text.map(str::to_owned).ok_or_else(|| TrustError::Certificate("its subject has not exactly one such name".to_owned()))
+    text.map(str::to_owned)
+        .ok_or_else(|| TrustError::Certificate("its subject has not exactly one such name".to_owned()))
 }
 
 /// Whom a client has to believe to believe the server with this chain, leaf first: the root at its end, or the system's root that issued its end, or, where
@@ -93,7 +108,8 @@ mod tests {
         vouches(other.certificate(), client.chain(), now).unwrap_err();
         vouches(ours.certificate(), server.chain(), now).unwrap_err();
         vouches(ours.certificate(), Identity::self_signed("camera 7", &[]).unwrap().chain(), now).unwrap_err();
-        vouches(ours.certificate(), client.chain(), now + std::time::Duration::from_secs(20 * 366 * 86_400)).unwrap_err();
+        vouches(ours.certificate(), client.chain(), now + std::time::Duration::from_secs(20 * 366 * 86_400))
+            .unwrap_err();
         assert_eq!(subject_part(&client.chain()[0], SubjectPart::CommonName).unwrap(), "camera 7");
         subject_part(&client.chain()[0], SubjectPart::SerialNumber).unwrap_err();
     }

@@ -19,8 +19,8 @@
 
 mod authority;
 mod certificate;
-mod challenge;
 mod certified;
+mod challenge;
 mod client;
 mod fingerprint;
 mod identity;
@@ -33,8 +33,8 @@ mod validity;
 
 pub use authority::Authority;
 pub use certificate::{Certificate, MAX_CERTIFICATE, UnfitCertificate};
+pub use certified::{SubjectPart, anchor_of, check_authority, subject_part, vouches};
 pub use challenge::acme_challenge;
-pub use certified::{SubjectPart, anchor_of, subject_part, vouches};
 pub use client::{Policy, Validation, client_config};
 pub use fingerprint::{Fingerprint, ParseFingerprintError};
 pub use identity::{Identity, certificates, pem};

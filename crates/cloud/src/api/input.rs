@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
@@ -192,6 +193,11 @@ impl TryFrom<String> for Password {
 pub(super) struct Lifetime(u64);
 
 impl Lifetime {
+    /// How long it is.
+    pub(super) fn span(self) -> Duration {
+        Duration::from_secs(self.0)
+    }
+
     /// When it ends, in Unix milliseconds.
     pub(super) fn end(self, now: u64) -> u64 {
         now.saturating_add(self.0 * 1000)

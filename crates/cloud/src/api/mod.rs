@@ -22,8 +22,10 @@ use crate::refusal::Refusal;
 
 mod access_keys;
 mod audit;
+mod authorities;
 pub(crate) mod devices;
 mod door;
+mod enrolments;
 mod events;
 mod headers;
 mod idempotency;
@@ -46,6 +48,7 @@ fn routes() -> OpenApiRouter<Arc<Shared>> {
         .merge(routes_of_people())
         .merge(routes_of_devices())
         .merge(routes_of_secrets())
+        .merge(routes_of_enrolment())
         .routes(routes!(audit::list));
     OpenApiRouter::with_openapi(openapi::begin()).nest(rights::BASE, api)
 }
@@ -86,6 +89,18 @@ fn routes_of_secrets() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(access_keys::remove))
         .routes(routes!(tokens::list, tokens::add))
         .routes(routes!(tokens::remove))
+}
+
+fn routes_of_enrolment() -> OpenApiRouter<Arc<Shared>> {
+    OpenApiRouter::default()
+        .routes(routes!(enrolments::enrol))
+        .routes(routes!(enrolments::list, enrolments::add))
+        .routes(routes!(enrolments::remove))
+        .routes(routes!(authorities::list, authorities::add))
+        .routes(routes!(authorities::show, authorities::remove))
+        .routes(routes!(devices::credentials::add_name))
+        .routes(routes!(devices::credentials::remove_name))
+        .routes(routes!(devices::credentials::renew))
 }
 
 /// The API, with the door before every route.

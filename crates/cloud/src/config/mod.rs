@@ -42,6 +42,10 @@ pub struct Config {
     pub metrics: Option<SocketAddr>,
     /// OpenTelemetry traces.
     pub traces: Traces,
+    /// Whom enrolled cameras have to believe, PEM file; without it the root of the certificate that is served.
+    pub anchors: Option<PathBuf>,
+    /// Where enrolled cameras dial; without it the host that the installer asked.
+    pub remote_address: Option<String>,
     /// Bounds.
     pub limits: Limits,
 }

@@ -38,6 +38,8 @@ pub struct Raw {
     pub metrics: Option<RawMetrics>,
     /// Traces.
     pub traces: Option<RawTraces>,
+    /// Enrolment.
+    pub enrolment: RawEnrolment,
     /// Bounds.
     pub limits: RawLimits,
 }
@@ -74,6 +76,16 @@ pub struct RawTraces {
     /// Whether clients may say which trace their requests belong to.
     #[serde(default)]
     pub accept: bool,
+}
+
+/// `[enrolment]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawEnrolment {
+    /// Whom cameras have to believe, PEM file.
+    pub anchors: Option<PathBuf>,
+    /// Where cameras dial.
+    pub remote_address: Option<String>,
 }
 
 /// `[tls]`.
@@ -131,6 +143,7 @@ impl Default for Raw {
             drain_seconds: 20,
             metrics: None,
             traces: None,
+            enrolment: RawEnrolment::default(),
             limits: RawLimits::default(),
         }
     }
@@ -208,10 +221,23 @@ impl Raw {
             proxy_protocol,
             metrics: metrics.transpose()?,
             traces: self.traces.map(traces).transpose()?.unwrap_or_default(),
+            anchors: self.enrolment.anchors.map(|file| folder.join(file)),
+            remote_address: self.enrolment.remote_address.map(remote_address).transpose()?,
             drain: Duration::from_secs(within("drain_seconds", self.drain_seconds, 0, 3600)? as u64),
             limits,
         })
     }
+}
+
+/// Where cameras dial (Uplink §5.1.2).
+fn remote_address(text: String) -> Result<String, ConfigError> {
+    let fits = text.parse::<http::Uri>().is_ok_and(|uri| {
+        matches!(uri.scheme_str(), Some("https" | "wss"))
+            && uri.authority().is_some_and(|host| !host.as_str().contains('@'))
+    });
+    let bad =
+        || value("enrolment.remote_address", format!("`{text}` is not an address such as https://cloud.example.org/"));
+    if fits { Ok(text) } else { Err(bad()) }
 }
 
 /// The URL of the store. Its password stands in it, so it is not repeated in an error.
@@ -297,6 +323,7 @@ mod tests {
             ("[traces]\nendpoint = \"collector\"", "traces.endpoint: `collector` is not an address"),
             ("[traces]\nendpoint = \"https://collector:4318\"", "traces.endpoint: `https://collector:4318` is not"),
             ("[tls]\ncertificate = \"a\"", "missing field `key`"),
+            ("[enrolment]\nremote_address = \"http://a/\"", "enrolment.remote_address: `http://a/` is not an address"),
         ] {
             let error = Config::parse(text, Path::new("")).unwrap_err().to_string();
             assert!(error.contains(expected), "{text}: {error}");

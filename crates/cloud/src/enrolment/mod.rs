@@ -90,7 +90,12 @@ fn unfit(why: &str) -> Refusal {
     Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, format!("the certification request is not granted: {why}"))
 }
 
-fn sign(issuer: &Issuer, requested: &RequestedCertificate, device: &Device, end: SystemTime) -> Result<String, Refusal> {
+fn sign(
+    issuer: &Issuer,
+    requested: &RequestedCertificate,
+    device: &Device,
+    end: SystemTime,
+) -> Result<String, Refusal> {
     // Cameras' clocks differ: it is valid a day before it is made.
     let begin = end - LIFE - Duration::from_secs(24 * 3600);
     let signed = issuer.certify_client(requested, &device.id, begin..end);

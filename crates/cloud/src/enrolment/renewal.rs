@@ -117,7 +117,8 @@ pub(crate) async fn renew(device: &Device, actor: &Actor, shared: &Arc<Shared>) 
     let plan = plan(&client, device).await?;
     let address = plan.cloud.to_string();
     let id = Arc::clone(&device.id);
-    let watcher = Box::new(move |note: Note| tracing::info!(device = %id, step = note.step, text = note.text, "renewal"));
+    let watcher =
+        Box::new(move |note: Note| tracing::info!(device = %id, step = note.step, text = note.text, "renewal"));
     let failed = |error: oriel_client::provision::ProvisionError| {
         Refusal::new(StatusCode::BAD_GATEWAY, format!("the camera: {error}"))
     };
@@ -173,9 +174,8 @@ async fn grant(
     let end = shared.records.clock().time() + LIFE;
     let certificate = sign(&issuer, &requested, device, end)?;
     scope.add_key(actor, &device.id, requested.fingerprint(), Origin::Issued, Some(millis(end))).await?;
-    let certificate = certificates(certificate.as_bytes()).map_err(|error| {
-        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, format!("our own certificate: {error}"))
-    })?;
+    let certificate = certificates(certificate.as_bytes())
+        .map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, format!("our own certificate: {error}")))?;
     let remote_address = address.to_owned();
     let issued = Issued { certificate: certificate[0].to_vec(), anchors: anchors_der(shared)?, remote_address };
     Ok((issued, CredentialKind::Key(requested.fingerprint())))

@@ -5,13 +5,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use oriel_trust::Fingerprint;
+use oriel_trust::{Fingerprint, SubjectPart, certificates, subject_part, vouches};
 use oriel_uplink::cloud::{CloseReason, Incoming, Refusal, Tunnel};
+use rustls_pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::Shared;
 use crate::metrics::Unadmitted;
-use crate::records::{CredentialKind as Credential, Device, DeviceId, SecretHash};
+use crate::records::{CredentialKind as Credential, Device, DeviceId, Identity, SecretHash};
 
 /// Two sources that take turns within this time look like a copied key.
 const ALTERNATION: Duration = Duration::from_secs(600);
@@ -21,14 +22,14 @@ const EVICTION: Duration = Duration::from_secs(10);
 /// Admits or refuses, and starts the task that owns the tunnel.
 pub(super) async fn admit<IO>(
     incoming: Incoming<IO>,
-    key: Option<Fingerprint>,
+    chain: Option<&[CertificateDer<'static>]>,
     source: IpAddr,
     shared: &Arc<Shared>,
 ) -> io::Result<()>
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (device, credential) = match decide(&incoming, key, source, shared) {
+    let (device, credential) = match decide(&incoming, chain, source, shared) {
         Ok(admitted) => admitted,
         Err((cause, refusal)) => {
             shared.metrics.unadmitted(cause);
@@ -70,11 +71,11 @@ where
 
 fn decide<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     incoming: &Incoming<IO>,
-    key: Option<Fingerprint>,
+    chain: Option<&[CertificateDer<'static>]>,
     source: IpAddr,
     shared: &Shared,
 ) -> Result<(Arc<Device>, Credential), (Unadmitted, Refusal)> {
-    let (device, credential) = match (incoming.token(), key) {
+    let (device, credential) = match (incoming.token(), chain) {
         // Who shows a token is judged by it, whatever certificate the TLS library added.
         (Some(token), _) => {
             let hash = SecretHash::of(token.reveal());
@@ -83,11 +84,7 @@ fn decide<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
                 || (Unadmitted::Token, Refusal::unauthorized("this access token is not known here or has ended"));
             (device.ok_or_else(unknown)?, Credential::Token(hash))
         }
-        (None, Some(key)) => {
-            let text = || format!("the key {key} is not registered with this cloud");
-            let unknown = || (Unadmitted::Key, Refusal::forbidden(text()));
-            (shared.records.device_of_key(&key).ok_or_else(unknown)?, Credential::Key(key))
-        }
+        (None, Some(chain)) => by_certificate(chain, shared)?,
         (None, None) => {
             let text = "show a client certificate or an access token to open an uplink";
             return Err((Unadmitted::Nothing, Refusal::unauthorized(text)));
@@ -99,6 +96,33 @@ fn decide<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         return Err((Unadmitted::Revoked, Refusal::forbidden(text)));
     }
     Ok((device, credential))
+}
+
+/// Whose certificate it is: known by its key, or by a name that an authority certifies which the device's organisation pinned.
+fn by_certificate(
+    chain: &[CertificateDer<'static>],
+    shared: &Shared,
+) -> Result<(Arc<Device>, Credential), (Unadmitted, Refusal)> {
+    let unreadable = |_| (Unadmitted::Key, Refusal::forbidden("this certificate cannot be read"));
+    let key = Fingerprint::of(&chain[0]).map_err(unreadable)?;
+    if let Some(device) = shared.records.device_of_key(&key) {
+        return Ok((device, Credential::Key(key)));
+    }
+    let now = shared.records.clock().time();
+    let named = shared.records.external_authorities().iter().find_map(|authority| {
+        let anchor = certificates(authority.certificate.as_bytes()).ok()?.remove(0);
+        vouches(&anchor, chain, now).ok()?;
+        let part = match authority.identity? {
+            Identity::CommonName => SubjectPart::CommonName,
+            Identity::SerialNumber => SubjectPart::SerialNumber,
+        };
+        let name = subject_part(&chain[0], part).ok()?;
+        let credential = Credential::Name { authority: Arc::clone(&authority.id), name };
+        Some((shared.records.device_of(&credential)?, credential))
+    });
+    let text =
+        || format!("the key {key} is not registered with this cloud, and no authority that it believes vouches for it");
+    named.ok_or_else(|| (Unadmitted::Key, Refusal::forbidden(text())))
 }
 
 /// A key that dials from A, then B, then A again is in two places.

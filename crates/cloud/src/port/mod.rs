@@ -11,7 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use oriel_trust::{ClientAuth, Fingerprint, ReloadingIdentity, server_config};
+use oriel_trust::{ClientAuth, ReloadingIdentity, server_config};
 use oriel_uplink::ReadAhead;
 use oriel_uplink::cloud::{SniffLimits, Sniffed, sniff};
 use rustls::ServerConfig;
@@ -29,6 +29,7 @@ use crate::{Api, Shared};
 mod admission;
 mod http;
 mod proxy_protocol;
+pub(crate) mod revocation;
 
 pub(crate) use http::Peer;
 
@@ -125,11 +126,12 @@ async fn connection(
         http::serve_h2(tls, Peer { source }, shared, api, place);
         return Ok(());
     }
-    let key = session.peer_certificates().and_then(<[_]>::first).map(Fingerprint::of).transpose();
-    let key = key.map_err(|error| (Turned::Tls, io::Error::other(error)))?;
+    let chain = session.peer_certificates().map(<[_]>::to_vec);
     let head = |error| (Turned::Head, error);
     match Box::pin(sniff(tls, &SniffLimits::default())).await.map_err(|error| head(io::Error::other(error)))? {
-        Sniffed::Uplink(incoming) => Box::pin(admission::admit(incoming, key, source, shared)).await.map_err(head),
+        Sniffed::Uplink(incoming) => {
+            Box::pin(admission::admit(incoming, chain.as_deref(), source, shared)).await.map_err(head)
+        }
         Sniffed::Other(stream) => {
             http::serve_h1(stream, Peer { source }, shared, api, place);
             Ok(())

@@ -248,6 +248,13 @@ impl Registry {
         }
     }
 
+    /// Every device with its tunnels.
+    #[must_use]
+    pub fn everyone(&self) -> Vec<(DeviceId, Vec<Held>)> {
+        let inner = self.lock();
+        inner.devices.iter().map(|(id, entry)| (Arc::clone(id), entry.roster.held().to_vec())).collect()
+    }
+
     /// All live tunnels.
     #[must_use]
     pub fn tunnels(&self) -> Vec<Tunnel> {

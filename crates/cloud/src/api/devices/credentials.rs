@@ -10,7 +10,7 @@ use oriel_uplink::cloud::CloseReason;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::super::input::{Caller, Input, Named};
+use super::super::input::{Caller, Input, Name, Named};
 use super::{Reply, View, existing};
 use crate::Shared;
 use crate::records::{CredentialKind, Origin, RecordsError};
@@ -55,6 +55,19 @@ pub(in crate::api) struct MadeToken {
     id: String,
     /// What the device shows when it dials. It is shown this once.
     access_token: String,
+}
+
+/// A name that a pinned authority certifies.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = AddName)]
+pub(in crate::api) struct Certified {
+    /// The authority's id.
+    #[schema(max_length = 64)]
+    authority: String,
+    /// The common name or serial number, as the authority was pinned for.
+    #[schema(inline)]
+    name: Name,
 }
 
 /// The key that is meant.
@@ -139,4 +152,58 @@ pub(in crate::api) async fn remove_token(
     }
     shared.announce(&id);
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Lets a device show any certificate with this name from an authority that the organisation pinned.
+#[utoipa::path(post, path = "/devices/{id}/names", tag = "devices", operation_id = "addDeviceName", params(("id" = String, Path)), request_body = Certified, responses(
+    (status = 200, description = "As it is now.", body = View),
+))]
+pub(in crate::api) async fn add_name(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    Named(id): Named<String>,
+    Input(Certified { authority, name: Name(name) }): Input<Certified>,
+) -> Reply<Json<View>> {
+    caller.scope(&shared).add_name(&caller.actor(), &id, &authority, &name).await?;
+    shared.announce(&id);
+    existing(&caller, &id, &shared)
+}
+
+/// Takes a certified name from a device, by the id of the credential. Tunnels that it let in are cut.
+#[utoipa::path(delete, path = "/devices/{id}/names/{name}", tag = "devices", operation_id = "removeDeviceName",
+    params(("id" = String, Path), ("name" = String, Path)), responses(
+    (status = 204, description = "It is gone."),
+))]
+pub(in crate::api) async fn remove_name(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    Named((id, name)): Named<(String, String)>,
+) -> Reply<StatusCode> {
+    let is = |kind: &CredentialKind| matches!(kind, CredentialKind::Name { .. });
+    let which = |credential: &crate::records::StoredCredential| *credential.id == *name && is(&credential.kind);
+    let gone = caller.scope(&shared).remove_credential(&caller.actor(), &id, which).await?;
+    shared.registry.cut(&id, |credential| *credential == gone.kind, &CloseReason::Revoked);
+    shared.announce(&id);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Renews the certificate that this cloud issued to a connected device, now and over its uplink.
+#[utoipa::path(post, path = "/devices/{id}/renew", tag = "devices", operation_id = "renewDevice", params(("id" = String, Path)), responses(
+    (status = 200, description = "As it is now, with its new key.", body = View),
+))]
+pub(in crate::api) async fn renew(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    Named(id): Named<String>,
+) -> Reply<Json<View>> {
+    let device = caller.scope(&shared).device(&id).ok_or(RecordsError::Unknown("device"))?;
+    if shared.registry.presence(&id).tunnels.is_empty() {
+        return Err(Refusal::offline());
+    }
+    let (actor, cloud) = (caller.actor(), Arc::clone(&shared));
+    // It goes on to its end even when the caller does not wait for it.
+    let renewed = tokio::spawn(async move { crate::enrolment::renewal::renew(&device, &actor, &cloud).await });
+    renewed.await.map_err(|_| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the renewal broke off"))??;
+    shared.announce(&id);
+    existing(&caller, &id, &shared)
 }
