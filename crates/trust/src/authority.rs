@@ -103,7 +103,7 @@ impl Authority {
         self.issue(common_name, &[], Kind::Client)
     }
 
-    /// A client certificate for the key of a request, valid within `validity`. The name is the authority's choice: what the request asks for
+    /// A client certificate for the key of a request, valid for ten years. The name is the authority's choice: what the request asks for
     /// beside the key is not looked at.
     ///
     /// # Errors
@@ -112,11 +112,31 @@ impl Authority {
         &self,
         request: &RequestedCertificate,
         common_name: &str,
+    ) -> Result<CertificateDer<'static>, TrustError> {
+        self.certify(request, &params(common_name, &[], Kind::Client)?)
+    }
+
+    /// The same, valid within `validity`.
+    ///
+    /// # Errors
+    /// As [`Authority::certify_client`].
+    pub fn certify_client_within(
+        &self,
+        request: &RequestedCertificate,
+        common_name: &str,
         validity: Range<SystemTime>,
     ) -> Result<CertificateDer<'static>, TrustError> {
-        let key = SubjectPublicKeyInfo::from_der(request.public_key())?;
         let mut params = params(common_name, &[], Kind::Client)?;
         (params.not_before, params.not_after) = (validity.start.into(), validity.end.into());
+        self.certify(request, &params)
+    }
+
+    fn certify(
+        &self,
+        request: &RequestedCertificate,
+        params: &CertificateParams,
+    ) -> Result<CertificateDer<'static>, TrustError> {
+        let key = SubjectPublicKeyInfo::from_der(request.public_key())?;
         Ok(params.signed_by(&key, &self.issuer)?.der().clone())
     }
 

@@ -11,6 +11,7 @@ mod bad_input;
 mod bounds_of_the_port;
 mod camera;
 mod client;
+mod device_authority;
 mod eight_uplinks;
 mod enrolment;
 mod events;

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use http::Method;
-use oriel_cloud::records::{NewToken, Role, Scope};
-use oriel_trust::Identity;
+use oriel_cloud::records::{CredentialKind, Identity as Named, NewToken, Role, Scope};
+use oriel_trust::{Authority, Identity};
 use serde_json::{Value, json};
 
 use super::client::{Answer, request};
@@ -63,7 +63,18 @@ const MATRIX: &[Row] = &[
     ("DELETE", "/devices/{id}/keys/{fingerprint}", Some(Administrator), false),
     ("POST", "/devices/{id}/tokens", Some(Administrator), false),
     ("DELETE", "/devices/{id}/tokens/{token}", Some(Administrator), false),
+    ("POST", "/devices/{id}/names", Some(Administrator), false),
+    ("DELETE", "/devices/{id}/names/{name}", Some(Administrator), false),
+    ("POST", "/devices/{id}/renew", Some(Administrator), false),
     ("GET", "/events", Some(Viewer), true),
+    ("POST", "/enrol", OPEN, true),
+    ("GET", "/enrolments", Some(Administrator), false),
+    ("POST", "/enrolments", Some(Administrator), false),
+    ("DELETE", "/enrolments/{id}", Some(Administrator), false),
+    ("GET", "/authorities", Some(Administrator), false),
+    ("POST", "/authorities", Some(Administrator), false),
+    ("GET", "/authorities/{id}", Some(Administrator), false),
+    ("DELETE", "/authorities/{id}", Some(Administrator), false),
     ("GET", "/access-keys", Some(Viewer), false),
     ("POST", "/access-keys", Some(Viewer), false),
     ("DELETE", "/access-keys/{id}", Some(Viewer), false),
@@ -82,6 +93,9 @@ struct Held {
     device_token: String,
     token: String,
     access_key: String,
+    enrolment: String,
+    authority: String,
+    certified: String,
 }
 
 async fn furnish(scope: &Scope<'_>, name: &str) -> Held {
@@ -91,6 +105,11 @@ async fn furnish(scope: &Scope<'_>, name: &str) -> Held {
     let (user, _) = scope.add_user(&me(), &format!("{name}@example.org"), name, Role::Viewer).await.unwrap();
     let (token, _) = scope.add_token(&me(), NewToken::of(Role::Viewer, name)).await.unwrap();
     let (access_key, _) = scope.add_access_key(&me(), &user.id, &device.id, name, Role::Viewer, None).await.unwrap();
+    let (enrolment, _) = scope.add_enrolment(&me(), name, std::time::Duration::from_secs(60)).await.unwrap();
+    let authority = scope.pin_authority(&me(), &pem(), Named::CommonName).await.unwrap();
+    scope.add_name(&me(), &device.id, &authority.id, name).await.unwrap();
+    let known = scope.device(&device.id).unwrap();
+    let certified = known.credentials.iter().find(|held| matches!(held.kind, CredentialKind::Name { .. })).unwrap();
     Held {
         organisation: scope.id().to_string(),
         user: user.id.to_string(),
@@ -99,7 +118,15 @@ async fn furnish(scope: &Scope<'_>, name: &str) -> Held {
         device_token: credential.id.to_string(),
         token: token.id.to_string(),
         access_key: access_key.id.to_string(),
+        enrolment: enrolment.id.to_string(),
+        authority: authority.id.to_string(),
+        certified: certified.id.to_string(),
     }
+}
+
+/// A certificate that can be pinned.
+fn pem() -> String {
+    Authority::new("somebody's").unwrap().certificate_pem()
 }
 
 impl Held {
@@ -109,9 +136,12 @@ impl Held {
             "users" => &self.user,
             "devices" => &self.device,
             "tokens" => &self.token,
+            "enrolments" => &self.enrolment,
+            "authorities" => &self.authority,
             _ => &self.access_key,
         };
-        let path = template.replace("{id}", id).replace("{fingerprint}", &self.fingerprint);
+        let path =
+            template.replace("{id}", id).replace("{fingerprint}", &self.fingerprint).replace("{name}", &self.certified);
         format!("/api/v1{}", path.replace("{token}", &self.device_token))
     }
 
@@ -134,6 +164,10 @@ impl Held {
             ("POST", "/devices/import") => json!({ "devices": [{ "name": "more" }] }),
             ("POST", "/devices/remove") => json!({ "ids": [self.device] }),
             ("POST", "/devices/{id}/keys") => json!({ "fingerprint": fresh() }),
+            ("POST", "/devices/{id}/names") => json!({ "authority": self.authority, "name": fresh() }),
+            ("POST", "/enrol") => json!({ "code": "nonsense", "csr": "nonsense" }),
+            ("POST", "/enrolments") => json!({ "name": "more" }),
+            ("POST", "/authorities") => json!({ "certificate": pem(), "identity": "common_name" }),
             ("POST", "/access-keys") => json!({ "device": self.device }),
             ("POST", "/tokens") => json!({ "role": "viewer", "devices": [self.device] }),
             _ => Value::Null,
@@ -199,7 +233,7 @@ async fn each_call_is_for_its_role_and_those_above_it() {
         let nobody = ask(&house, None, method, &held.path(template), &body).await.status.as_u16();
         match (least, *template) {
             (None, "/session") => assert_eq!(nobody, 401),
-            (None, "/links/redeem") => assert_eq!(nobody, 410),
+            (None, "/links/redeem" | "/enrol") => assert_eq!(nobody, 410),
             (None, _) => assert_eq!(nobody, 200),
             (Some(_), _) => assert_eq!(nobody, 401, "{method} {template}"),
         }
@@ -218,11 +252,15 @@ async fn each_call_is_for_its_role_and_those_above_it() {
                     // These ask for a session, a user, or a device that is connected.
                     ("DELETE", "/session") | ("PUT", "/session/password") | ("POST", "/access-keys") => 403,
                     ("DELETE", "/access-keys/{id}") if *who < Administrator => 404,
-                    ("GET", "/devices/{id}/information") => 503,
+                    ("GET", "/devices/{id}/information") | ("POST", "/devices/{id}/renew") => 503,
                     ("DELETE", "/organisations/{id}") => 409,
                     (
                         "POST",
-                        "/devices/remove" | "/devices/{id}/revoke" | "/devices/{id}/restore" | "/devices/{id}/keys",
+                        "/devices/remove"
+                        | "/devices/{id}/revoke"
+                        | "/devices/{id}/restore"
+                        | "/devices/{id}/keys"
+                        | "/devices/{id}/names",
                     ) => 200,
                     ("POST", _) => 201,
                     ("DELETE", _) => 204,
@@ -250,6 +288,9 @@ async fn what_is_another_organisations_answers_like_what_is_not_there() {
         device_token: "nothing".to_owned(),
         token: "nothing".to_owned(),
         access_key: "nothing".to_owned(),
+        enrolment: "nothing".to_owned(),
+        authority: "nothing".to_owned(),
+        certified: "nothing".to_owned(),
     };
     let before = format!("{:?}", house.cloud.records().organisation(&theirs.organisation));
     for (method, template, least, _) in MATRIX {
@@ -269,7 +310,9 @@ async fn what_is_another_organisations_answers_like_what_is_not_there() {
     }
     assert_eq!(before, format!("{:?}", house.cloud.records().organisation(&theirs.organisation)));
     // Lists hold nothing of theirs, and neither does the audit log.
-    for path in ["/devices", "/users", "/tokens", "/access-keys", "/audit", "/organisation"] {
+    for path in
+        ["/devices", "/users", "/tokens", "/access-keys", "/audit", "/organisation", "/enrolments", "/authorities"]
+    {
         let listed = ask(&house, Some(&house.administrator), "GET", &format!("/api/v1{path}"), &Value::Null).await;
         assert_eq!(listed.status, 200);
         assert!(!listed.text.contains("theirs") && !listed.text.contains(&theirs.device), "{path}: {}", listed.text);

@@ -75,7 +75,7 @@ impl Provision<'_> {
             let create = CreatePKCS10CSR::with(|create| {
                 create.key_id = key.to_owned();
                 // The cloud names the certificate; some cameras want a subject all the same.
-                create.subject = DistinguishedName::with(|name| name.common_name = vec!["camera".to_owned()]);
+                create.subject = DistinguishedName::with(|name| name.common_name = vec!["oriel-device".to_owned()]);
                 create.signature_algorithm = self.algorithm(algorithm);
             });
             match self.call(create).await {

@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn nobody_reaches_what_tells_nothing_alone() {
         let open: Vec<&str> = TABLE.iter().filter(|row| decide(row, None).is_ok()).map(|row| row.path).collect();
-        assert_eq!(open, ["/health", "/ready", "/openapi.json", "/session", "/links/redeem"]);
+        assert_eq!(open, ["/health", "/ready", "/openapi.json", "/session", "/links/redeem", "/enrol"]);
     }
 
     #[test]

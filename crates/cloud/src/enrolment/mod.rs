@@ -98,7 +98,7 @@ fn sign(
 ) -> Result<String, Refusal> {
     // Cameras' clocks differ: it is valid a day before it is made.
     let begin = end - LIFE - Duration::from_secs(24 * 3600);
-    let signed = issuer.certify_client(requested, &device.id, begin..end);
+    let signed = issuer.certify_client_within(requested, &device.id, begin..end);
     Ok(pem("CERTIFICATE", &signed.map_err(|error| unfit(&error.to_string()))?))
 }
 
