@@ -83,7 +83,11 @@ impl Enroll {
     async fn work(&self, provision: &mut Provision<'_>, start: Start, api: &Api) -> anyhow::Result<Value> {
         let mut device = Value::Null;
         if start == Start::Fresh {
-            let code = self.code.as_ref().ok_or_else(|| BadUsage::error("a new camera needs --code or ORIEL_CODE"))?;
+            let code = self
+                .code
+                .as_ref()
+                .filter(|code| !code.is_empty())
+                .ok_or_else(|| BadUsage::error("a new camera needs --code or ORIEL_CODE"))?;
             let request = provision.request().await.context("the camera")?;
             let body = json!({ "code": code, "csr": pem("CERTIFICATE REQUEST", &request) });
             let answer = api.post("/api/v1/enrol", &body).await.context(NotEnrolled)?;
