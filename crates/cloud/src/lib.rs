@@ -346,7 +346,11 @@ fn listen(address: SocketAddr, given: Option<std::net::TcpListener>) -> Result<T
 /// Answers one request of a client connection.
 async fn answer(request: Request<Body>, peer: Peer, shared: &Arc<Shared>, api: &Api) -> Response<Body> {
     match gateway::route::route(&request, shared.config.domain.as_deref()) {
-        Ok(Some(route)) => gateway::answer(request, route, peer, shared).await,
+        Ok(Some(route)) => {
+            let mut response = gateway::answer(request, route, peer, shared).await;
+            response.extensions_mut().insert(request::Route::Device);
+            response
+        }
         Ok(None) => api.clone().answer(request, peer).await,
         Err(refusal) => refusal.into_response(gateway::language(&request)),
     }

@@ -86,6 +86,23 @@ async fn metrics_move_with_what_happens_and_name_nobody() {
 }
 
 #[tokio::test]
+async fn a_request_by_host_name_is_a_devices_whatever_its_path_looks_like() {
+    let house = House::open_with(|config| {
+        config.metrics = Some(([127, 0, 0, 1], 0).into());
+        config.domain = Some("devices.example".to_owned());
+    })
+    .await;
+    let (puppet, _) = house.witness().await;
+    let mut asked = request(Method::GET, "/api/v1/devices", &house.administrator);
+    asked.headers_mut().insert("host", format!("{}.devices.example", puppet.id).parse().unwrap());
+    let status = house.ask(asked).await.status;
+    let (_, text) = page(&house, "/metrics").await;
+    let requests: Vec<&str> = text.lines().filter(|line| line.starts_with("oriel_requests_total{")).collect();
+    assert!(requests.iter().all(|line| line.contains("route=\"device\"")), "{status}: {requests:?}");
+    assert_eq!(requests.len(), 1);
+}
+
+#[tokio::test]
 async fn health_and_readiness_are_told_apart_from_the_door() {
     let house = watched().await;
     assert_eq!(page(&house, "/health").await, (200, "{\"status\":\"ok\"}\n".to_owned()));

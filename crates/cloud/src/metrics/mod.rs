@@ -324,7 +324,12 @@ mod tests {
         }
         let row = |(name, help): (&&str, &&str)| {
             let (kind, labels) = (types[*name], labels[*name].join(", "));
-            let name = if kind == "counter" { format!("{name}_total") } else { (*name).to_owned() };
+            let suffix = match kind {
+                "counter" => "_total",
+                "info" => "_info",
+                _ => "",
+            };
+            let name = format!("{name}{suffix}");
             format!("| `{name}` | {kind} | {labels} | {} |", help.trim_end_matches('.'))
         };
         helps.iter().map(row).collect()

@@ -43,7 +43,8 @@ fn name(value: &HeaderValue) -> Option<&str> {
 pub(super) async fn answered(answer: impl Future<Output = Response<Body>>, span: Span) -> Response<Body> {
     let started = Instant::now();
     let response = answer.instrument(span.clone()).await;
-    let (status, milliseconds) = (response.status().as_u16(), started.elapsed().as_millis());
+    let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let status = response.status().as_u16();
     span.in_scope(|| tracing::debug!(status, milliseconds, "answered"));
     response
 }
