@@ -147,6 +147,7 @@ interface AuditRow {
 interface EnrolmentView {
   id: string;
   name: string;
+  device: string | null;
   created: number;
   expires: number;
 }
@@ -162,8 +163,8 @@ interface OrganisationView {
 
 interface AuthorityView {
   id: string;
-  kind: string;
-  subject?: string;
-  expires?: number | null;
-  created?: number;
+  kind: 'device' | 'external';
+  identity: 'common_name' | 'serial_number' | null;
+  certificate: string;
+  created: number;
 }

@@ -271,20 +271,45 @@ step('the audit log tells it all', async (world) => {
   await page.getByText('Nothing found').waitFor();
 });
 
-step('an enrolment code is shown once, and withdrawn', async (world) => {
-  const page = world.admin;
-  await go(world, page, 'add');
+/** Makes an enrolment code; returns the command that the page shows. */
+async function enrolmentCode(page, name) {
   const form = page.locator('section', { has: page.getByRole('heading', { name: 'With an enrolment code' }) });
-  await form.getByLabel('Name of the camera').fill('Gate north');
+  await form.getByLabel('Name of the camera').fill(name);
   await form.getByRole('button', { name: 'Make a code' }).click();
   const code = await secret(page, 'Code');
   const line = await secret(page, 'Command');
-  check(line.startsWith('oriel enroll ') && line.includes(code) && line.includes(world.url), `the command: ${line}`);
+  check(line.startsWith('oriel enroll ') && line.includes(code), `the command: ${line}`);
   await done(page);
   check(!(await page.content()).includes(code), 'the code is gone from the page');
-  await page.locator('tr', { hasText: 'Gate north' }).getByRole('button', { name: 'Withdraw' }).click();
+  return line;
+}
+
+step('an enrolment code is shown once, and withdrawn', async (world) => {
+  const page = world.admin;
+  await go(world, page, 'add');
+  await enrolmentCode(page, 'Gate south');
+  await page.locator('tr', { hasText: 'Gate south' }).getByRole('button', { name: 'Withdraw' }).click();
   await inDialog(page, 'Withdraw').click();
-  await page.getByText('No open codes').waitFor();
+  await page.getByText('No codes').waitFor();
+});
+
+step('the command of the page brings a new camera in; its certificate is renewed from its page', async (world) => {
+  const page = world.admin;
+  const line = await enrolmentCode(page, 'Gate north');
+  const lan = await world.startFactoryFresh();
+  const argv = line.replace('http://CAMERA/onvif/device_service', lan).split(' ');
+  await command([world.oriel, ...argv.slice(1), '--ca', world.ca], { ORIEL_PASSWORD: 'camera password' });
+  await go(world, page, 'devices');
+  await go(world, page, 'add');
+  await page.locator('tr', { hasText: 'Used: ' }).getByRole('link', { name: 'Gate north' }).click();
+  await page.locator('.badge.online').waitFor();
+  const keys = page.locator('section', { has: page.getByRole('heading', { name: 'Credentials', exact: true }) });
+  const key = await keys.locator('code').first().textContent();
+  await page.getByRole('button', { name: 'Renew certificate' }).click();
+  await inDialog(page, 'Renew').click();
+  await page.locator('dialog').waitFor({ state: 'detached' });
+  await keys.locator('code').filter({ hasNotText: key }).first().waitFor();
+  await page.locator('.badge.online').waitFor();
 });
 
 step('another organisation is made by whoever runs the cloud', async (world) => {
@@ -430,6 +455,16 @@ export class World {
     const up = await this.camera.up();
     this.lan = up.lan;
     this.fingerprint = up.fingerprint;
+  }
+
+  /** A camera that knows nothing of the cloud; returns its address on the LAN. */
+  async startFactoryFresh() {
+    const config = toml(
+      'fresh.toml',
+      `listen = ["127.0.0.1:0"]\ndata = ${JSON.stringify(join(FOLDER, 'fresh'))}\nallow_private_addresses = ["127.0.0.0/8", "::1/128"]\nallow_private_addresses_by_uplink = ["127.0.0.0/8", "::1/128"]\n
+[[user]]\nname = "admin"\npassword = "camera password"\nlevel = "Administrator"\n`,
+    );
+    return (await this.start('fresh', 'device', '--config', config).up()).lan;
   }
 
   setUplink() {

@@ -7,6 +7,9 @@ import { Page, Pages, button, choice, confirm, empty, field, form, head, moment,
 import { when } from '../format.js';
 import { keyFields, keyOf } from './device.js';
 
+const WITHDRAW = { title: 'Withdraw this code?', text: 'Nobody can enrol a camera with it any more.', act: 'Withdraw' };
+const FORGET = { title: 'Forget this code?', text: 'The camera that came of it stays.', act: 'Forget' };
+
 class Add extends Page {
   open() {
     const open = h('div');
@@ -20,7 +23,7 @@ class Add extends Page {
       h('p', { class: 'back' }, h('a', { href: '#/devices' }, 'All devices')),
       head('Add a camera', ''),
       h('div', { class: 'columns' }, this.code(pages), this.certificate()),
-      section('Open enrolment codes', pages.alert, open, pages.element),
+      section('Enrolment codes', pages.alert, open, pages.element),
     );
     void pages.refresh();
   }
@@ -77,19 +80,19 @@ class Add extends Page {
    */
   codes(place, items, first, pages) {
     if (items.length === 0 && first) {
-      fill(place, empty('No open codes', 'A code that was used or has expired is gone from here.'));
+      fill(place, empty('No codes', 'Those that you make are listed here, with what became of them.'));
       return;
     }
-    const { element, body, row } = table('Open enrolment codes', ['Camera', 'Made', 'Good until', '']);
+    const { element, body, row } = table('Enrolment codes', ['Camera', 'Made', 'State', '']);
     keyed(body, items, (one) => one.id, (one) =>
       row(
         one.name || '–',
         moment(one.created),
-        when(one.expires),
+        state(one),
         button(
-          'Withdraw',
+          one.device ? 'Forget' : 'Withdraw',
           () =>
-            confirm({ title: 'Withdraw this code?', text: 'Nobody can enrol a camera with it any more.', act: 'Withdraw' }, async () => {
+            confirm(one.device ? FORGET : WITHDRAW, async () => {
               await ask('DELETE', `/enrolments/${encodeURIComponent(one.id)}`);
               await pages.refresh();
             }),
@@ -99,6 +102,14 @@ class Add extends Page {
     );
     fill(place, element);
   }
+}
+
+/** @param {EnrolmentView} one */
+function state(one) {
+  if (one.device) {
+    return ['Used: ', h('a', { href: `#/devices/${encodeURIComponent(one.device)}` }, one.name || one.device)];
+  }
+  return one.expires > Date.now() ? `Good until ${when(one.expires)}` : 'Expired';
 }
 
 customElements.define('oriel-add', Add);

@@ -5,7 +5,7 @@ import { Refused, ask, may, path } from '../api.js';
 import { announce, fill, h, keyed } from '../dom.js';
 import { capital, day, roundTrip, size, span } from '../format.js';
 import * as live from '../live.js';
-import { Page, alertPlace, badge, button, confirm, dialog, empty, facts, field, form, head, message, moment, section, showOnce, table, tag, tell, text } from '../parts.js';
+import { Page, alertPlace, badge, button, choice, confirm, dialog, empty, facts, field, form, head, message, moment, section, showOnce, table, tag, tell, text } from '../parts.js';
 
 const REFRESH = 5000;
 
@@ -81,7 +81,7 @@ class Device extends Page {
     for (const part of this.querySelectorAll('section')) {
       part.hidden = false;
     }
-    this.once('top', [device.name, device.revoked], this.top, () => this.heading(device));
+    this.once('top', [device.name, device.revoked, device.credentials], this.top, () => this.heading(device));
     fill(this.status, badge(device.status));
     this.reason.textContent = device.status === 'online' ? '' : capital(device.reason ?? '');
     this.connection(device);
@@ -109,7 +109,7 @@ class Device extends Page {
     const actions = [
       may('operator') ? button('Rename', () => this.rename(device)) : null,
       h('a', { class: 'button', href: `#/access-keys?device=${encodeURIComponent(device.id)}` }, 'Make access key'),
-      administrator ? button('Renew certificate', () => this.renew(device)) : null,
+      administrator && device.credentials.some((one) => one.origin === 'issued') ? button('Renew certificate', () => this.renew(device)) : null,
       administrator && !device.revoked ? button('Revoke', () => this.revoke(device), 'danger') : null,
       administrator && device.revoked ? button('Restore', () => this.restore(device)) : null,
       administrator ? button('Remove', () => this.drop(device), 'danger') : null,
@@ -178,20 +178,20 @@ class Device extends Page {
         h('code', { class: 'long' }, one.fingerprint ?? one.name ?? one.id),
         capital(one.origin),
         one.expires ? day(one.expires) : 'Never',
-        administrator && one.kind !== 'name' ? button('Remove', () => this.removeCredential(one), 'danger quiet') : null,
+        administrator ? button('Remove', () => this.removeCredential(one), 'danger quiet') : null,
       ),
     );
     return h(
       'div',
       null,
       device.credentials.length > 0 ? element : h('p', null, 'None: this device cannot connect. Add the key of its certificate, or make it an access token.'),
-      administrator ? h('div', { class: 'actions' }, button('Add a key', () => this.addKey()), button('Make an access token', () => this.makeToken())) : null,
+      administrator ? h('div', { class: 'actions' }, button('Add a key', () => this.addKey()), button('Add a name', () => void this.addName().catch((error) => tell(this.alert, error))), button('Make an access token', () => this.makeToken())) : null,
     );
   }
 
   /** @param {CredentialView} one */
   removeCredential(one) {
-    const where = one.fingerprint ? path('keys', one.fingerprint) : path('tokens', one.id);
+    const where = one.fingerprint ? path('keys', one.fingerprint) : path(one.kind === 'name' ? 'names' : 'tokens', one.id);
     confirm({ title: 'Remove this credential?', text: 'Connections that it let in are cut at once.', act: 'Remove' }, async () => {
       await ask('DELETE', `${this.at}${where}`);
       await this.refresh();
@@ -205,6 +205,32 @@ class Device extends Page {
         'Add',
         async (data) => {
           await ask('POST', `${this.at}/keys`, keyOf(data));
+          close();
+          await this.refresh();
+        },
+        { cancel: close },
+      ),
+    );
+  }
+
+  async addName() {
+    const list = /** @type {List<AuthorityView>} */ (await ask('GET', '/authorities'));
+    const pinned = list.items.filter((one) => one.kind === 'external');
+    const title = 'Add a name';
+    if (pinned.length === 0) {
+      dialog(title, (close) => [
+        h('p', null, 'A name counts when an authority that your organisation pinned signed for it, and none is pinned yet.'),
+        h('div', { class: 'actions' }, h('a', { class: 'button', href: '#/organisation' }, 'Pin an authority'), button('Cancel', close)),
+      ]);
+      return;
+    }
+    const which = choice('authority', pinned.map((one) => [one.id, `${one.identity === 'serial_number' ? 'Serial number' : 'Common name'} by ${one.id}`]));
+    dialog(title, (close) =>
+      form(
+        [field('Authority', which), field('Name', h('input', { name: 'name', required: true, maxlength: 200, spellcheck: 'false' }), 'As it stands in the camera’s certificate.')],
+        'Add',
+        async (data) => {
+          await ask('POST', `${this.at}/names`, { authority: which.value, name: text(data, 'name') });
           close();
           await this.refresh();
         },

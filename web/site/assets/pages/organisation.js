@@ -4,7 +4,7 @@
 import { ask, may, path } from '../api.js';
 import { fill, h } from '../dom.js';
 import { capital, day } from '../format.js';
-import { Page, alertPlace, button, choice, confirm, dialog, facts, field, form, head, section, table, tell, text } from '../parts.js';
+import { Page, alertPlace, button, choice, confirm, copyable, dialog, facts, field, form, head, section, table, tell, text } from '../parts.js';
 
 class Organisation extends Page {
   alert = alertPlace();
@@ -42,15 +42,15 @@ class Organisation extends Page {
   async trusted() {
     try {
       const list = /** @type {List<AuthorityView>} */ (await ask('GET', '/authorities', undefined, { signal: this.left }));
-      const { element, body, row } = table('Authorities', ['Kind', 'Subject', 'Expires', '']);
+      const { element, body, row } = table('Authorities', ['Kind', 'A camera is known by', 'Since', '']);
       for (const one of list.items) {
         const own = one.kind === 'device';
         body.append(
           row(
             own ? 'Your own, signs enrolled cameras' : 'Pinned, signs cameras elsewhere',
-            one.subject ?? one.id,
-            one.expires ? day(one.expires) : '–',
-            own ? null : button('Remove', () => this.forget(one), 'danger quiet'),
+            IDENTITY[one.identity ?? 'key'],
+            day(one.created),
+            h('div', { class: 'actions' }, button('Certificate', () => certificate(one), 'quiet'), own ? null : button('Remove', () => this.forget(one), 'danger quiet')),
           ),
         );
       }
@@ -68,7 +68,7 @@ class Organisation extends Page {
 
   pin() {
     const content = [
-      h('p', null, 'A camera whose certificate this authority signed is known by the name in it.'),
+      h('p', null, 'A camera may then be registered by the name in the certificate that this authority signed for it.'),
       field('Certificate of the authority (PEM)', h('textarea', { name: 'certificate', rows: 6, required: true, spellcheck: 'false' })),
       field('The camera’s name is its', choice('identity', [['common_name', 'Common name'], ['serial_number', 'Serial number']])),
     ];
@@ -93,6 +93,13 @@ class Organisation extends Page {
       await this.trusted();
     });
   }
+}
+
+const IDENTITY = { key: 'Its key', common_name: 'The common name', serial_number: 'The serial number' };
+
+/** @param {AuthorityView} one */
+function certificate(one) {
+  dialog('Certificate of the authority', (close) => [copyable('PEM', one.certificate), h('div', { class: 'actions' }, button('Done', close, 'primary'))]);
 }
 
 /** @param {string} name */
