@@ -126,7 +126,10 @@ def send(url, body=None, method="POST", headers=None, context=None, timeout=15.0
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         connection.request(method, target, body, headers or {})
         response = connection.getresponse()
-        return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+        fields = {}
+        for name, value in response.getheaders():
+            fields.setdefault(name.lower(), []).append(value)
+        return Answer(response.status, {name: ", ".join(values) for name, values in fields.items()}, response.read())
     finally:
         connection.close()
 
