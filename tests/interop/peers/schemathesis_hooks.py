@@ -1,6 +1,8 @@
 """What schemathesis cannot know from the description: certificates that are ones, and rules between fields."""
 
 import os
+import re
+import uuid
 from pathlib import Path
 
 import schemathesis
@@ -23,5 +25,14 @@ def good(body):
 
 
 @schemathesis.hook
-def filter_body(context, body):
-    return good(body)
+def filter_case(context, case):
+    return good(case.body)
+
+
+@schemathesis.hook
+def map_case(context, case):
+    """A key that may be used is a new one for each request."""
+    key = (case.headers or {}).get("Idempotency-Key")
+    if isinstance(key, str) and re.fullmatch("[!-~]{1,128}", key):
+        case.headers["Idempotency-Key"] = uuid.uuid4().hex
+    return case

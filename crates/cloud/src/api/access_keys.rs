@@ -87,7 +87,7 @@ pub(super) async fn list(
     Asked(window): Asked<Window>,
 ) -> Result<Json<Page<View>>, Refusal> {
     let limit = window.limit()?;
-    let read = caller.scope(&shared).access_keys(window.after.as_deref(), limit + 1, |key| sees(&caller, key));
+    let read = caller.scope(&shared).access_keys(window.after(), limit + 1, |key| sees(&caller, key));
     Ok(Json(Page::of(read, limit, |key| &key.id, |key| View::of(key))))
 }
 

@@ -96,7 +96,7 @@ pub(super) async fn list(
     Asked(window): Asked<Window>,
 ) -> Result<Json<Page<View>>, Refusal> {
     let limit = window.limit()?;
-    let read = shared.records.organisations(window.after.as_deref(), limit + 1);
+    let read = shared.records.organisations(window.after(), limit + 1);
     Ok(Json(Page::of(read, limit, |(organisation, _)| &organisation.id, View::of)))
 }
 
@@ -136,6 +136,9 @@ pub(super) async fn change(
     if change.suspended == Some(true) {
         not_ones_own(&caller, &id)?;
     }
+    if let Some(limits) = &change.limits {
+        within_bounds(limits)?;
+    }
     let (known, _) = shared.records.organisation(&id).ok_or(UNKNOWN)?;
     let devices = shared.records.within(&known.id).device_ids();
     let name = change.name.map(|Name(name)| name);
@@ -162,6 +165,18 @@ pub(super) async fn remove(
     devices.iter().for_each(|device| shared.forget(device));
     shared.events.forget(&id);
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// What the description says of a number of 64 bits.
+fn within_bounds(limits: &OrganisationLimits) -> Result<(), Refusal> {
+    let all = [limits.devices, limits.requests_per_second, limits.streams, limits.bytes_per_second];
+    if all.into_iter().flatten().any(|limit| i64::try_from(limit).is_err()) {
+        return Err(Refusal::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "limits: a number is larger than 9223372036854775807",
+        ));
+    }
+    Ok(())
 }
 
 /// Whoever runs the cloud would shut themselves out.

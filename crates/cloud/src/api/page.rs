@@ -4,6 +4,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::input::Label;
 use crate::refusal::Refusal;
 
 /// Entries of a page, unless the caller says otherwise.
@@ -20,8 +21,8 @@ pub(super) struct Window {
     #[param(minimum = 1, maximum = 200, default = 50)]
     pub(super) limit: Option<usize>,
     /// The `next` of the page before.
-    #[param(max_length = 256)]
-    pub(super) after: Option<String>,
+    #[param(inline)]
+    after: Option<Label>,
 }
 
 impl Window {
@@ -31,6 +32,11 @@ impl Window {
     /// 400.
     pub(super) fn limit(&self) -> Result<usize, Refusal> {
         limit(self.limit)
+    }
+
+    /// The id after which the page begins.
+    pub(super) fn after(&self) -> Option<&str> {
+        self.after.as_ref().map(|Label(id)| id.as_str())
     }
 }
 

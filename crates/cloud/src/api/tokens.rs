@@ -95,7 +95,7 @@ pub(super) async fn list(
 ) -> Result<Json<Page<View>>, Refusal> {
     let limit = window.limit()?;
     let scope = caller.scope(&shared);
-    let read = scope.tokens(window.after.as_deref(), limit + 1);
+    let read = scope.tokens(window.after(), limit + 1);
     Ok(Json(Page::of(read, limit, |token| &token.id, |token| View::of(token, &scope))))
 }
 

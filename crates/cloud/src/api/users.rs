@@ -114,7 +114,7 @@ pub(super) async fn list(
     Asked(window): Asked<Window>,
 ) -> Result<Json<Page<View>>, Refusal> {
     let limit = window.limit()?;
-    let read = caller.scope(&shared).users(window.after.as_deref(), limit + 1);
+    let read = caller.scope(&shared).users(window.after(), limit + 1);
     Ok(Json(Page::of(read, limit, |user| &user.id, |user| View::of(user))))
 }
 
@@ -215,8 +215,8 @@ pub(super) async fn sessions(
     let scope = caller.scope(&shared);
     scope.user(&id).ok_or(UNKNOWN)?;
     let mut read = scope.sessions(&id);
-    if let Some(after) = &window.after {
-        let place = read.iter().position(|session| *session.id == **after).map_or(read.len(), |place| place + 1);
+    if let Some(after) = window.after() {
+        let place = read.iter().position(|session| *session.id == *after).map_or(read.len(), |place| place + 1);
         read.drain(..place);
     }
     let current = |session: &Session| caller.principal.by == By::Session(Arc::clone(&session.id));

@@ -40,8 +40,8 @@ pub(super) struct Which {
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<usize>,
     /// The `next` of the page before.
-    #[param(max_length = 256)]
-    after: Option<String>,
+    #[param(inline)]
+    after: Option<Label>,
 }
 
 #[derive(Clone, Copy, Deserialize, ToSchema)]
@@ -138,7 +138,8 @@ pub(super) async fn list(
         Some(Wanted::Online) => !device.revoked && online(device),
         Some(Wanted::Offline) => !device.revoked && !online(device),
     };
-    let read = caller.scope(&shared).devices(which.after.as_deref(), limit + 1, |device| {
+    let after = which.after.as_ref().map(|Label(id)| id.as_str());
+    let read = caller.scope(&shared).devices(after, limit + 1, |device| {
         caller.principal.reaches(&device.id)
             && (part.is_empty() || device.id.contains(&part) || device.name.to_lowercase().contains(&part))
             && wanted(device)
