@@ -82,7 +82,7 @@ async fn a_body_that_cannot_be_used_is_refused_with_the_reason() {
     for (path, body, status, word) in [
         (DEVICES, json!({ "nane": "typo" }), 422, "unknown field `nane`"),
         (DEVICES, json!({ "name": 7 }), 422, "name: invalid type"),
-        (DEVICES, json!([]), 422, "invalid"),
+        (DEVICES, json!([]), 422, "no list"),
         (DEVICES, json!({ "fingerprint": "AB:CD" }), 422, "fingerprint:"),
         (DEVICES, json!({ "certificate": "no PEM" }), 422, "certificate:"),
         (DEVICES, json!({ "certificate": pem, "fingerprint": fingerprint }), 422, "not both"),
@@ -96,6 +96,9 @@ async fn a_body_that_cannot_be_used_is_refused_with_the_reason() {
         ("/api/v1/devices/remove", json!({ "ids": [], "all": true }), 422, "unknown field `all`"),
         (&keys, json!({}), 422, "give a certificate or a fingerprint"),
         (&keys, json!({ "key": "x" }), 422, "unknown field `key`"),
+        (TOKENS, json!({ "role": "viewer", "expires_in": 60.5 }), 422, "a minute to ten years"),
+        (TOKENS, json!(["name", "viewer"]), 422, "no list"),
+        ("/api/v1/devices/import", json!({ "devices": [["name"]] }), 422, "invalid type"),
         (TOKENS, json!({}), 422, "missing field `role`"),
         (TOKENS, json!({ "role": "root" }), 422, "unknown variant `root`"),
         (TOKENS, json!({ "role": "viewer", "devices": ["nobody"] }), 404, "no such device"),

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use http::StatusCode;
 use http::request::Parts;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use http_body_util::BodyExt as _;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Number, Value};
 use utoipa::ToSchema;
 
 use super::door;
@@ -27,8 +30,42 @@ impl<T: DeserializeOwned> FromRequest<Arc<Shared>> for Input<T> {
 
     async fn from_request(request: Request, shared: &Arc<Shared>) -> Result<Self, Refusal> {
         let rejected = |error: JsonRejection| Refusal::new(error.status(), error.body_text());
+        let (parts, body) = request.into_parts();
+        let broken = |_| Refusal::new(StatusCode::BAD_REQUEST, "the request's body broke off");
+        let bytes = body.collect().await.map_err(broken)?.to_bytes();
+        // Serde would take a list of a struct's fields, too.
+        if bytes.trim_ascii_start().starts_with(b"[") {
+            return Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "an object is asked for, and no list"));
+        }
+        let request = Request::from_parts(parts, Body::from(bytes));
         Json::from_request(request, shared).await.map(|Json(input)| Self(input)).map_err(rejected)
     }
+}
+
+/// For a field that is an object, and no list of an object's fields.
+pub(super) fn optional_object<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Option<T>, D::Error> {
+    Option::<Map<String, Value>>::deserialize(from)?.map(object).transpose().map_err(D::Error::custom)
+}
+
+/// For a field that is a list of such.
+pub(super) fn objects<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Vec<T>, D::Error> {
+    let objects = Vec::<Map<String, Value>>::deserialize(from)?;
+    objects.into_iter().map(object).collect::<Result<_, _>>().map_err(D::Error::custom)
+}
+
+fn object<T: DeserializeOwned>(mut map: Map<String, Value>) -> Result<T, serde_json::Error> {
+    for value in map.values_mut() {
+        if let Some(number) = value.as_number().and_then(whole) {
+            *value = number.into();
+        }
+    }
+    serde_json::from_value(Value::Object(map))
+}
+
+/// A whole number, however it is written: to JSON, 60.0 is 60.
+fn whole(number: &Number) -> Option<u64> {
+    let float = || number.as_f64().filter(|float| float.fract() == 0.0 && (0.0..9.2e18).contains(float));
+    number.as_u64().or_else(|| float().map(|float| float as u64))
 }
 
 /// The query.
@@ -188,8 +225,8 @@ impl TryFrom<String> for Password {
 
 /// A lifetime in seconds.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
-#[serde(try_from = "u64")]
-#[schema(minimum = 60, maximum = 315_360_000)]
+#[serde(try_from = "Number")]
+#[schema(value_type = u64, minimum = 60, maximum = 315_360_000)]
 pub(super) struct Lifetime(u64);
 
 impl Lifetime {
@@ -204,14 +241,11 @@ impl Lifetime {
     }
 }
 
-impl TryFrom<u64> for Lifetime {
+impl TryFrom<Number> for Lifetime {
     type Error = String;
 
-    fn try_from(seconds: u64) -> Result<Self, String> {
-        if (60..=315_360_000).contains(&seconds) {
-            Ok(Self(seconds))
-        } else {
-            Err("a lifetime is a minute to ten years, in seconds".to_owned())
-        }
+    fn try_from(seconds: Number) -> Result<Self, String> {
+        let good = whole(&seconds).filter(|seconds| (60..=315_360_000).contains(seconds));
+        good.map(Self).ok_or_else(|| "a lifetime is a minute to ten years, in seconds".to_owned())
     }
 }

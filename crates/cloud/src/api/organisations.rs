@@ -9,7 +9,7 @@ use oriel_uplink::cloud::CloseReason;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::input::{Asked, Caller, Email, Here, Input, Name, Named};
+use super::input::{Asked, Caller, Email, Here, Input, Name, Named, optional_object};
 use super::page::{Page, Window};
 use crate::Shared;
 use crate::records::{Organisation, OrganisationLimits, RecordsError, Usage};
@@ -74,6 +74,7 @@ pub(super) struct Change {
     /// Everything of it is shut out: users, tokens, devices.
     suspended: Option<bool>,
     /// Replaces all limits; what is left out is without one of its own.
+    #[serde(default, deserialize_with = "optional_object")]
     limits: Option<OrganisationLimits>,
 }
 

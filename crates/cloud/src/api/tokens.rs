@@ -75,7 +75,6 @@ pub(super) struct New {
     name: Label,
     role: Role,
     /// The devices that it reaches; left out: all.
-    #[schema(max_items = 1000)]
     devices: Option<Vec<String>>,
     /// Seconds; left out: without an end.
     expires_in: Option<Lifetime>,

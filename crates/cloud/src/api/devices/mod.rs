@@ -10,7 +10,7 @@ use oriel_uplink::cloud::CloseReason;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::input::{Asked, Caller, Input, Label, Named};
+use super::input::{Asked, Caller, Input, Label, Named, objects};
 use super::page::{self, Page};
 use crate::Shared;
 use crate::records::{Device, NewDevice};
@@ -78,7 +78,7 @@ impl New {
 #[serde(deny_unknown_fields)]
 #[schema(as = ImportDevices)]
 pub(super) struct Import {
-    #[schema(max_items = 10_000)]
+    #[serde(deserialize_with = "objects")]
     devices: Vec<New>,
 }
 
@@ -93,7 +93,6 @@ pub(super) struct Imported {
 #[serde(deny_unknown_fields)]
 #[schema(as = RemoveDevices)]
 pub(super) struct Gone {
-    #[schema(max_items = 10_000)]
     ids: HashSet<String>,
 }
 
