@@ -93,7 +93,7 @@ async fn a_full_disk_refuses_the_change_and_loses_nothing() {
     let house = House::open_with(|config| config.data.clone_from(&data)).await;
     let camera = Camera::connected(&house, "https", "Administrator").await;
     let filler = disk.fill();
-    let names: Vec<_> = (0..1000).map(|n| json!({ "name": format!("{n} {}", "x".repeat(180)) })).collect();
+    let names: Vec<_> = (0..1000).map(|n| json!({ "name": format!("{n} {}", "x".repeat(90)) })).collect();
     let import = json!({ "devices": names });
     for _again in 0..3 {
         let answer = call(&house, Method::POST, &format!("{DEVICES}/import"), &import).await;
