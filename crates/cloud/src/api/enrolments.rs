@@ -104,7 +104,7 @@ pub(super) async fn list(
     Asked(window): Asked<Window>,
 ) -> Result<Json<Page<View>>, Refusal> {
     let limit = window.limit()?;
-    let read = caller.scope(&shared).enrolments(window.after.as_deref(), limit + 1);
+    let read = caller.scope(&shared).enrolments(window.after(), limit + 1);
     Ok(Json(Page::of(read, limit, |enrolment| &enrolment.id, |enrolment| View::of(enrolment))))
 }
 
