@@ -103,7 +103,8 @@ def acme(scene):
         ("[acme]", {"directory": directory, "ca": CERTS / "ca.pem", "names": [NAME], "contact": ["mailto:o@example.org"]}),
         ("[metrics]", {"listen": "127.0.0.1:0"}),
     ]
-    cloud = oriel.Cloud(scene, tls=False, socket=listener, tables=tables).start()
+    cloud = oriel.Cloud(scene, tls=False, socket=listener, tables=tables).start(wait=False)
+    cloud.metrics = cloud.process.wait("up", timeout=30)["metrics"]
     root = root_of()
     first = until("the first certificate", lambda: served(port, root), 30)
     account = list((cloud.data / "acme").glob("*/account.json"))

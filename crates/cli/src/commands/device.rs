@@ -22,11 +22,13 @@ impl Device {
             Some(file) => oriel_device::Config::load(file),
             None => oriel_device::Config::parse("", Path::new("")),
         };
-        let mut config = config.map_err(|error| BadConfig(error.to_string()))?;
+        let config = config.map_err(|error| BadConfig(error.to_string()))?;
         #[cfg(feature = "traces")]
-        {
+        let config = {
+            let mut config = config;
             config.join_trace = crate::traces::joining();
-        }
+            config
+        };
         let device = oriel_device::Device::start(config).await?;
         announce(&device, output);
         signals.asked_to_end().await;
