@@ -8,7 +8,7 @@ import { Page, Pages, empty, head, table } from '../parts.js';
 
 class Audit extends Page {
   open() {
-    const { element, body, row } = table('Audit log, the latest first', ['When', 'Who', 'What', 'On what', 'From', 'More']);
+    const { element, body, row } = table('Audit log, the latest first', ['When', 'Who', 'What', 'On what', 'More']);
     const list = h('div', null, element);
     const fields = ['actor', 'action', 'target'].map((name) => h('input', { type: 'search', name, value: this.search.get(name) ?? '' }));
     /** What users are called, by how the log names them. @type {Map<string, string>} */
@@ -33,10 +33,9 @@ class Audit extends Page {
         keyed(body, items, (entry) => entry.id, (entry) =>
           row(
             h('time', { datetime: new Date(entry.at).toISOString() }, when(entry.at)),
-            only('actor', entry.actor, people.get(entry.actor)),
+            [only('actor', entry.actor, people.get(entry.actor)), entry.address ? h('span', { class: 'hint' }, entry.address) : null],
             only('action', entry.action),
             entry.target ? only('target', entry.target, people.get(`user:${entry.target}`)) : '–',
-            entry.address || '–',
             h('span', { class: 'detail', title: entry.detail || null }, entry.detail || '–'),
           ),
         );
