@@ -99,6 +99,7 @@ class Cloud:
         *,
         listen="127.0.0.1:0",
         tls=True,
+        cert="server",
         proxy=(),
         drain=5,
         netns=None,
@@ -113,7 +114,7 @@ class Cloud:
             top["proxy_protocol"] = list(proxy)
         tables = list(tables)
         if tls:
-            tables.append(("[tls]", {"certificate": CERTS / "server.pem", "key": CERTS / "server.key"}))
+            tables.append(("[tls]", {"certificate": CERTS / f"{cert}.pem", "key": CERTS / f"{cert}.key"}))
         self.config = write_toml(scene.folder / f"{name}.toml", top, tables)
         self.own_tls, self.admin, self.process = not tls, None, None
 
@@ -179,6 +180,11 @@ class Cloud:
         if devices is not None:
             body["devices"] = devices
         return self.api("POST", "/tokens", body)["token"]
+
+    def key(self, id, role="administrator"):
+        """An access key for a device: user name, password, and the device service by path and by host name."""
+        made = self.api("POST", "/access-keys", {"device": id, "name": "interop", "role": role})
+        return made["username"], made["password"], made["url"], made["host"]
 
     def device(self, id):
         return self.api("GET", f"/devices/{quote(id)}")

@@ -57,6 +57,7 @@ def main(folder):
     folder.mkdir(parents=True, exist_ok=True)
     ca = make(folder, "ca", ca=True)
     make(folder, "server", ca, usage=SERVER, names=["localhost", "127.0.0.1", "10.99.2.2"])
+    make(folder, "hosts", ca, usage=SERVER, names=["localhost", "127.0.0.1", "*.cams.localhost"])
     make(folder, "wrong-name", ca, usage=SERVER, names=["elsewhere.example"])
     make(folder, "expired", ca, usage=SERVER, names=["localhost", "127.0.0.1"], days=-2, age=10)
     for stem in ("device-python", "device-node", "device-raw", "device-oriel", "device-revoked"):

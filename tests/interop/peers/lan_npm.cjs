@@ -1,10 +1,21 @@
-// npm `onvif` against a device: connects and reads what that library reads, by WS-UsernameToken and by HTTP Digest.
+// npm `onvif` against a device: connects and reads what that library reads, by WS-UsernameToken and by HTTP Digest. By https every name is this machine's.
+
+const fs = require('node:fs');
 
 const { Cam } = require('onvif');
 
 const [address, username, password] = process.argv.slice(2);
 const url = new URL(address);
 const emit = (event, fields = {}) => process.stdout.write(`${JSON.stringify({ event, ...fields })}\n`);
+
+const loopback = (_, options, callback) => {
+  const found = { address: '127.0.0.1', family: 4 };
+  return options.all ? callback(null, [found]) : callback(null, found.address, found.family);
+};
+const secure =
+  url.protocol === 'https:'
+    ? { useSecure: true, secureOpts: { ca: fs.readFileSync(process.env.CLOUD_CA), lookup: loopback } }
+    : {};
 
 const connect = (options) =>
   new Promise((resolve, reject) => {
@@ -16,7 +27,7 @@ const connect = (options) =>
       password,
       timeout: 10_000,
     };
-    const cam = new Cam({ ...base, ...options }, (error) => (error ? reject(error) : resolve(cam)));
+    const cam = new Cam({ ...base, ...secure, ...options }, (error) => (error ? reject(error) : resolve(cam)));
     cam.on('warning', (text) => emit('warning', { text: String(text) }));
   });
 

@@ -1,7 +1,8 @@
-"""pip `onvif-zeep-async` against a device, its zeep set to strict: every reply must fit the WSDL to the letter."""
+"""pip `onvif-zeep-async` against a device, its zeep set to strict: every reply must fit the WSDL to the letter. By https every name is this machine's."""
 
 import asyncio
 import json
+import socket
 import sys
 import traceback
 from urllib.parse import urlsplit
@@ -14,6 +15,13 @@ from onvif import ONVIFCamera  # noqa: E402
 from zeep.helpers import serialize_object  # noqa: E402
 
 
+RESOLVE = socket.getaddrinfo
+
+
+def loopback(host, *rest, **options):
+    return RESOLVE("127.0.0.1", *rest, **options)
+
+
 def emit(event, **fields):
     print(json.dumps({"event": event, **fields}, default=str), flush=True)
 
@@ -24,7 +32,10 @@ def plain(value):
 
 async def main(address, user, password):
     url = urlsplit(address)
-    camera = ONVIFCamera(url.hostname, url.port, user, password, adjust_time=True)
+    host = url.hostname
+    if url.scheme == "https":
+        socket.getaddrinfo, host = loopback, f"https://{host}"
+    camera = ONVIFCamera(host, url.port, user, password, adjust_time=True)
     await camera.update_xaddrs()
     emit("xaddrs", xaddrs=camera.xaddrs)
     device = await camera.create_devicemgmt_service()
@@ -43,7 +54,7 @@ async def main(address, user, password):
     }
     emit("read", **found)
     await camera.close()
-    stranger = ONVIFCamera(url.hostname, url.port, user, "wrong", adjust_time=True)
+    stranger = ONVIFCamera(host, url.port, user, "wrong", adjust_time=True)
     try:
         await (await stranger.create_devicemgmt_service()).GetUsers()
         emit("wrong", text="let in")

@@ -4,7 +4,7 @@ import subprocess
 
 import install
 import oriel
-from harness import PEERS, check, scenario
+from harness import CERTS, PEERS, check, scenario
 
 TDS = "http://www.onvif.org/ver10/device/wsdl"
 TUP = "http://www.onvif.org/ver10/uplink/wsdl"
@@ -18,7 +18,7 @@ def result(process, name, timeout=40):
 
 def npm(scene, lan, user, password):
     """What npm `onvif` reads at an address, by UsernameToken and by Digest; returns what became of a wrong password."""
-    environment = {"NODE_PATH": str(install.CACHE / "node/node_modules")}
+    environment = {"NODE_PATH": str(install.CACHE / "node/node_modules"), "CLOUD_CA": str(CERTS / "ca.pem")}
     client = scene.spawn("npm-onvif", ["node", PEERS / "lan_npm.cjs", lan, user, password], env=environment)
     for way in ("token", "digest"):
         found = result(client, way)
@@ -108,6 +108,60 @@ def lan_zeep(scene):
     _, wrong = zeep(scene, demo.lan, demo.user, demo.password)
     check(wrong["text"] != "let in", "a wrong password was let in")
     check(any("NotAuthorized" in code for code in wrong["subcodes"]), f"a wrong password: {wrong}")
+
+
+def front_door(scene):
+    """A cloud with host names for devices, and a camera behind it."""
+    cloud = oriel.Cloud(scene, cert="hosts", domain="cams.localhost").start()
+    device = oriel.Device(scene).start()
+    id = cloud.add_device(device.pem)
+    device.set_uplink(cloud.uplink())
+    cloud.online(id)
+    return cloud, id
+
+
+@scenario("key-npm-onvif", timeout=90)
+def key_npm(scene):
+    cloud, id = front_door(scene)
+    user, password, path, host = cloud.key(id)
+    for address in (host, path):
+        wrong = npm(scene, address, user, password)
+        check(wrong["token"] != "let in" and wrong["digest"] != "let in", f"wrong password at {address}: {wrong}")
+
+
+@scenario("key-zeep", timeout=120)
+def key_zeep(scene):
+    cloud, id = front_door(scene)
+    user, password, _, host = cloud.key(id)
+    xaddrs, wrong = zeep(scene, host, user, password)
+    base = host.rpartition("/onvif")[0]
+    check(all(address.startswith(f"{base}/") for address in xaddrs.values()), f"XAddrs {xaddrs}")
+    check(wrong["text"] != "let in", "a wrong password was let in")
+    check(any("NotAuthorized" in code for code in wrong["subcodes"]), f"a wrong password: {wrong}")
+
+
+@scenario("key-curl-digest", timeout=60)
+def key_curl(scene):
+    cloud, id = front_door(scene)
+    user, password, path, host = cloud.key(id, "viewer")
+    name = f"{id}.cams.localhost:{host.rpartition(':')[2].partition('/')[0]}"
+    common = ["curl", "--silent", "--show-error", "--max-time", "20", "--noproxy", "*", "--cacert", str(CERTS / "ca.pem")]
+    common += ["--resolve", f"{name}:127.0.0.1", "--digest", "--header", "Content-Type: application/soap+xml"]
+
+    def ask(address, operation, password=password):
+        message = (
+            '<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"><s:Body>'
+            f'<{operation} xmlns="{TDS}"/></s:Body></s:Envelope>'
+        )
+        argv = [*common, "--user", f"{user}:{password}", "--data", message, address]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=30)
+        check(done.returncode == 0, f"{address}: {done.stderr}")
+        return done.stdout
+
+    for address in (host, path):
+        check("GetDeviceInformationResponse" in ask(address, "GetDeviceInformation"), address)
+        check("NotAuthorized" in ask(address, "GetUsers"), f"{address}: a viewer reads users")
+        check("NotAuthorized" in ask(address, "GetDeviceInformation", "wrong"), f"{address}: a wrong password")
 
 
 @scenario("cloud-soap", timeout=90)

@@ -154,7 +154,8 @@ def identified(device, table):
 
 @scenario("bad-input-cloud", timeout=90)
 def cloud(scene):
-    cloud = oriel.Cloud(scene).start()
+    # What is no SOAP reaches the device's own door.
+    cloud = oriel.Cloud(scene, camera_pages=True).start()
     device = oriel.Device(scene).start()
     id = cloud.add_device(device.pem)
     device.set_uplink(cloud.uplink())
