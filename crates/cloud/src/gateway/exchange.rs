@@ -31,19 +31,27 @@ const SHORT_ANSWER: usize = 256 * 1024;
 /// As much is read of who has not shown yet who it is.
 const UNPROVEN: usize = 64 * 1024;
 
+/// How long a body is read that nobody wants, for the sake of the answer.
+const UNWANTED: Duration = Duration::from_secs(2);
+
 /// Answers a SOAP request.
+///
+/// # Errors
+/// Also what `shown` already is: the body is read all the same, since clients over HTTP/2 lose an answer that comes before they have sent it.
 pub(super) async fn exchange(
     request: Request<Body>,
-    shown: Shown,
+    shown: Result<Shown, Refusal>,
     route: Route,
     peer: Peer,
     shared: &Shared,
 ) -> Result<Response<Body>, Refusal> {
     let (mut parts, incoming) = request.into_parts();
-    let asker = match shown {
-        Shown::Bearer(caller) => Asker::Bearer(to_service(call(route, caller, peer, shared)?, shared)?),
-        Shown::Key(caller) => Asker::Key(to_service(call(route, caller, peer, shared)?, shared)?),
-        Shown::Nothing => Asker::Nobody(route, peer),
+    let asker = match shown.and_then(|shown| asker(shown, route, peer, shared)) {
+        Ok(asker) => asker,
+        Err(refusal) => {
+            let _done_or_not = tokio::time::timeout(UNWANTED, discard(incoming)).await;
+            return Err(refusal);
+        }
     };
     let (most, room) = match asker {
         Asker::Nobody(..) => (UNPROVEN.min(shared.config.limits.soap_body), &shared.gateway.unproven),
@@ -85,6 +93,14 @@ enum Asker {
     Bearer(Call),
     Key(Call),
     Nobody(Route, Peer),
+}
+
+fn asker(shown: Shown, route: Route, peer: Peer, shared: &Shared) -> Result<Asker, Refusal> {
+    Ok(match shown {
+        Shown::Bearer(caller) => Asker::Bearer(to_service(call(route, caller, peer, shared)?, shared)?),
+        Shown::Key(caller) => Asker::Key(to_service(call(route, caller, peer, shared)?, shared)?),
+        Shown::Nothing => Asker::Nobody(route, peer),
+    })
 }
 
 /// What a request came to.
@@ -217,6 +233,15 @@ fn gather(body: Body, most: usize) -> BoxFuture<'static, Result<Bytes, Ungathere
         None => Ungathered::BrokeOff,
     };
     gathered.map(move |gathered| gathered.map(Collected::to_bytes).map_err(failed)).boxed()
+}
+
+/// Reads and forgets, up to what is read of anybody.
+async fn discard(mut body: Body) {
+    let mut left = UNPROVEN;
+    while let Some(Ok(frame)) = body.frame().await {
+        let Some(less) = left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) else { return };
+        left = less;
+    }
 }
 
 async fn collect(incoming: Body, most: usize) -> Result<Bytes, Refusal> {

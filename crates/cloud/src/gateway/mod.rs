@@ -113,10 +113,11 @@ pub(crate) fn language(request: &Request<Body>) -> Language {
 
 async fn serve(request: Request<Body>, route: Route, peer: Peer, shared: &Shared) -> Result<Response<Body>, Refusal> {
     browser::check(request.headers())?;
-    let shown = caller::of_head(request.headers(), request.method(), &route, peer, shared)?;
+    let shown = caller::of_head(request.headers(), request.method(), &route, peer, shared);
     if request.method() == Method::POST && soap::is_soap(request.headers()) {
         return exchange::exchange(request, shown, route, peer, shared).await;
     }
+    let shown = shown?;
     let caller = match shown {
         Shown::Bearer(caller) | Shown::Key(caller) => caller,
         Shown::Nothing => return Err(caller::challenge(request.headers(), &route, shared, false)),
