@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 
 PEM = [Path(path).read_text() for path in os.environ["ORIEL_CERTIFICATES"].split(os.pathsep)]
 
+REQUEST = """-----BEGIN CERTIFICATE REQUEST-----
+MIHQMHkCAQAwFzEVMBMGA1UEAwwMb3JpZWwtZGV2aWNlMFkwEwYHKoZIzj0CAQYI
+KoZIzj0DAQcDQgAE/HKEGsUPvTP+34tnBg2s7M6oMuumPA7gAhFfp04be0hCQ+eB
+Q2rWYqNNU6KKG+xT8bwMtrZ2AjlJQjcN5u3Gj6AAMAoGCCqGSM49BAMCA0cAMEQC
+IEB1tDnxOvtI0kQ2rY+GRTvqMtBc7AH/NQUSNFQG2vZ0AiA2U1PZJosWul8cc83i
+MOqk55D9HkyQIj2EX3u0Jj3iyQ==
+-----END CERTIFICATE REQUEST-----
+"""
+
 schemathesis.openapi.format("pem-certificate", st.sampled_from(PEM))
+schemathesis.openapi.format("pem-certificate-request", st.just(REQUEST))
 
 
 def good(body):

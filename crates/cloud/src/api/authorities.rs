@@ -55,7 +55,7 @@ impl View {
 #[schema(as = PinAuthority)]
 pub(super) struct New {
     /// One certificate of an authority, PEM.
-    #[schema(max_length = 32768)]
+    #[schema(max_length = 32768, format = "pem-certificate")]
     certificate: String,
     identity: Identity,
 }

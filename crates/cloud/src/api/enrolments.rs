@@ -75,7 +75,7 @@ pub(super) struct Request {
     #[schema(max_length = 256)]
     code: String,
     /// PKCS#10 in PEM. Its subject is empty, or `CN=oriel-device`.
-    #[schema(max_length = 32768)]
+    #[schema(max_length = 32768, format = "pem-certificate-request")]
     csr: String,
 }
 

@@ -66,7 +66,6 @@ pub(in crate::api) struct Certified {
     #[schema(max_length = 64)]
     authority: String,
     /// The common name or serial number, as the authority was pinned for.
-    #[schema(inline)]
     name: Name,
 }
 
