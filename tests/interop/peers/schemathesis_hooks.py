@@ -8,7 +8,11 @@ from pathlib import Path
 import schemathesis
 from hypothesis import strategies as st
 
-PEM = [Path(path).read_text() for path in os.environ["ORIEL_CERTIFICATES"].split(os.pathsep)]
+
+
+def texts(variable):
+    return [Path(path).read_text() for path in os.environ[variable].split(os.pathsep)]
+
 
 REQUEST = """-----BEGIN CERTIFICATE REQUEST-----
 MIHQMHkCAQAwFzEVMBMGA1UEAwwMb3JpZWwtZGV2aWNlMFkwEwYHKoZIzj0CAQYI
@@ -19,7 +23,8 @@ MOqk55D9HkyQIj2EX3u0Jj3iyQ==
 -----END CERTIFICATE REQUEST-----
 """
 
-schemathesis.openapi.format("pem-certificate", st.sampled_from(PEM))
+schemathesis.openapi.format("pem-certificate", st.sampled_from(texts("ORIEL_CERTIFICATES")))
+schemathesis.openapi.format("pem-authority", st.sampled_from(texts("ORIEL_AUTHORITIES")))
 schemathesis.openapi.format("pem-certificate-request", st.just(REQUEST))
 
 

@@ -13,10 +13,12 @@ SECONDS = 60
 @scenario("api-schemathesis", timeout=SECONDS + 120, slow=True)
 def schemathesis(scene):
     cloud = oriel.Cloud(scene).start()
-    certificates = [CERTS / name for name in ("client.pem", "server.pem", "ca.pem") if (CERTS / name).exists()]
+    certificates = [CERTS / name for name in ("server.pem", "device-raw.pem")]
+    authorities = [CERTS / name for name in ("ca.pem", "stranger-ca.pem")]
     environment = {
         **os.environ,
         "ORIEL_CERTIFICATES": os.pathsep.join(map(str, certificates)),
+        "ORIEL_AUTHORITIES": os.pathsep.join(map(str, authorities)),
         "SCHEMATHESIS_HOOKS": "schemathesis_hooks",
         "PYTHONPATH": str(PEERS),
         "REQUESTS_CA_BUNDLE": str(cloud.ca),

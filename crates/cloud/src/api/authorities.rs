@@ -31,6 +31,7 @@ pub(super) struct View {
 
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = AuthorityKind)]
 enum Kind {
     /// The organisation's own: it signs the keys of enrolled cameras.
     Device,
@@ -55,7 +56,7 @@ impl View {
 #[schema(as = PinAuthority)]
 pub(super) struct New {
     /// One certificate of an authority, PEM.
-    #[schema(max_length = 32768, format = "pem-certificate")]
+    #[schema(max_length = 32768, format = "pem-authority")]
     certificate: String,
     identity: Identity,
 }

@@ -66,6 +66,7 @@ struct CredentialView {
 
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = CredentialKind)]
 enum Kind {
     Key,
     Token,
