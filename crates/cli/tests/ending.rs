@@ -96,6 +96,6 @@ async fn devices(cloud: &str, ca: &str, token: &str) -> Vec<serde_json::Value> {
     let request = http::Request::get("/api/v1/devices").header("authorization", format!("Bearer {token}"));
     let answer = transport.send(request.body(bytes::Bytes::new()).unwrap()).await.unwrap();
     let answer: serde_json::Value = serde_json::from_slice(answer.body()).unwrap();
-    let list = answer.as_array().or_else(|| answer["devices"].as_array());
+    let list = answer.as_array().or_else(|| answer["items"].as_array());
     list.unwrap_or_else(|| panic!("{answer}")).clone()
 }
