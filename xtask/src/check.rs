@@ -1,5 +1,7 @@
 //! `cargo xtask check`: what the README promises and what CI runs, in the order of what fails fastest.
 
+use std::path::Path;
+
 use anyhow::{Context as _, bail};
 
 use crate::run::{command, has_cargo, output, say, with};
@@ -24,6 +26,7 @@ pub(crate) fn run(quick: bool) -> anyhow::Result<()> {
         say("skip: cargo-deny is not installed; `cargo install cargo-deny` to check licences and bans");
     }
     with("cargo", &["doc", "--workspace", "--no-deps", "--quiet"], &[("RUSTDOCFLAGS", "-D warnings")])?;
+    postgres();
     tests()?;
     if quick {
         return Ok(());
@@ -32,6 +35,20 @@ pub(crate) fn run(quick: bool) -> anyhow::Result<()> {
     command("node", &["tests/web/run.mjs", "--oriel", "target/release/oriel"])?;
     fuzz()?;
     command("python3", &["tests/interop/run.py", "--oriel", "target/release/oriel"])
+}
+
+/// The store's tests run in PostgreSQL too, a cluster of their own; where it cannot be had they say so and run in SQLite alone.
+fn postgres() {
+    if Path::new("/usr/lib/postgresql").exists() {
+        return;
+    }
+    // Runlevel 1 keeps the package from starting a server of its own.
+    let quiet = [("DEBIAN_FRONTEND", "noninteractive"), ("RUNLEVEL", "1")];
+    let update = with("apt-get", &["update", "--quiet=2"], &quiet);
+    let install = ["install", "--yes", "--quiet=2", "--no-install-recommends", "postgresql"];
+    if let Err(error) = update.and_then(|()| with("apt-get", &install, &quiet)) {
+        say(&format!("skip: PostgreSQL cannot be installed ({error:#}); the store is tested in SQLite alone"));
+    }
 }
 
 fn tests() -> anyhow::Result<()> {

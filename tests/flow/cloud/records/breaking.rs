@@ -63,7 +63,7 @@ impl Disk {
         let mut mount = Command::new("mount");
         let mounted = mount.args(["-t", "tmpfs", "-o", "size=4m,mode=700", "tmpfs"]).arg(folder.path()).output();
         if !mounted.is_ok_and(|mounted| mounted.status.success()) {
-            eprintln!("skip: a small disk cannot be mounted here");
+            println!("skip: a small disk cannot be mounted here");
             return None;
         }
         Some(Self(folder))

@@ -18,7 +18,7 @@ impl Postgres {
     /// Makes a cluster and starts it; `None` where PostgreSQL is not installed.
     pub(crate) fn start() -> Option<Self> {
         let Some(tools) = tools() else {
-            eprintln!("skip: PostgreSQL is not installed");
+            println!("skip: PostgreSQL is not installed");
             return None;
         };
         let folder = tempfile::tempdir().unwrap();
