@@ -51,7 +51,7 @@ async fn enrolled(house: &House) -> (Camera, String) {
     house.scope().remove_devices(&me(), &[camera.id.to_string()].into()).await.unwrap();
     let client = camera.lan();
     let plan = Plan {
-        alias: "oriel".to_owned(),
+        alias: "oriel-localhost".to_owned(),
         cloud: house.url("https").parse().unwrap(),
         levels: vec!["Administrator".to_owned()],
         replace: false,

@@ -35,8 +35,8 @@ const CALL: Duration = Duration::from_secs(60);
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The longest answer that is read.
 const LONGEST: usize = 1024 * 1024;
-/// The name of what is made on a camera, as `oriel enroll` names it.
-const ALIAS: &str = "oriel";
+/// How the names of what `oriel enroll` makes on a camera begin, and the name of what is made here on a camera that it did not enrol.
+const ALIAS: &str = "oriel-";
 
 /// Devices whose renewal is at work.
 #[derive(Debug, Default)]
@@ -193,7 +193,10 @@ async fn plan(client: &Client, device: &Device) -> Result<Plan, Refusal> {
         let known = Fingerprint::of(&der).is_ok_and(|key| device.fingerprints().any(|held| held == key));
         if let (true, Ok(cloud)) = (known, uplink.remote_address.parse()) {
             let levels = uplink.user_level.iter().cloned().collect();
-            return Ok(Plan { alias: ALIAS.to_owned(), cloud, levels, replace: true });
+            // Under the name of what is replaced, which is swept away with it in the end.
+            let alias = found.certificate.alias.filter(|alias| alias.starts_with(ALIAS));
+            let alias = alias.unwrap_or_else(|| format!("{ALIAS}renewed"));
+            return Ok(Plan { alias, cloud, levels, replace: true });
         }
     }
     Err(failed(&"none of its uplinks uses a certificate whose key we know"))

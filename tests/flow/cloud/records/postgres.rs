@@ -47,7 +47,7 @@ impl Postgres {
     pub(crate) fn resume(&self) {
         let options = format!("-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''", self.port);
         let log = self.data().with_extension("log").display().to_string();
-        self.run("pg_ctl", &["start", "--no-wait", "--options", &options, "--log", &log, "--pgdata"]);
+        self.run("pg_ctl", &["start", "--wait", "--timeout=60", "--options", &options, "--log", &log, "--pgdata"]);
         let end = Instant::now() + Duration::from_secs(30);
         while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             assert!(
