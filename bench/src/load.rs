@@ -52,11 +52,59 @@ pub(crate) struct Visit {
     pub(crate) prefixes: Vec<String>,
 }
 
+/// How a client shows who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Proof {
+    /// The target's bearer token.
+    Bearer,
+    /// HTTP Digest: each request in flight has one challenge and counts on.
+    DigestKept,
+    /// HTTP Digest: each request is refused first and answers the challenge.
+    DigestFresh,
+    /// WS-UsernameToken with PasswordDigest.
+    UsernameToken,
+}
+
+/// What a request brings.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) enum Content {
+    Nothing,
+    /// A device to be registered, another one each time.
+    Device,
+    /// SOAP of so many bytes.
+    Soap(usize),
+}
+
+/// A request.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Call {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) content: Content,
+    /// The status that answers it.
+    pub(crate) status: u16,
+    /// Bytes that the answer has at least.
+    pub(crate) answer: usize,
+}
+
+/// One measurement of requests that are sent by turns.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Calls {
+    pub(crate) target: String,
+    pub(crate) calls: Vec<Call>,
+    pub(crate) proof: Proof,
+    /// An access key's user name and password.
+    pub(crate) key: Option<(String, String)>,
+    pub(crate) in_flight: usize,
+    pub(crate) seconds: f64,
+}
+
 /// A line to the load generator.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Question {
     Connect(Target),
     Work(Work),
+    Calls(Calls),
     Visit(Visit),
 }
 
@@ -90,6 +138,15 @@ impl Load {
         let outcome = self.ask(&Question::Work(work.clone()))?;
         let failure = outcome.failure.clone().unwrap_or_default();
         anyhow::ensure!(outcome.failed == 0, "{}: {} requests failed: {failure}", work.target, outcome.failed);
+        Ok(outcome)
+    }
+
+    /// As [`Load::work`], for requests of any kind.
+    pub(crate) fn calls(&mut self, calls: &Calls) -> anyhow::Result<Outcome> {
+        let outcome = self.ask(&Question::Calls(calls.clone()))?;
+        let failure = outcome.failure.clone().unwrap_or_default();
+        let first = calls.calls.first().map(|call| call.path.clone()).unwrap_or_default();
+        anyhow::ensure!(outcome.failed == 0, "{first}: {} requests failed: {failure}", outcome.failed);
         Ok(outcome)
     }
 

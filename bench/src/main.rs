@@ -1,9 +1,11 @@
-//! Benchmarks: `oriel-bench uplink` measures the tunnel of Uplink chapter 5 against other ways to the same handler, in one run.
+//! Benchmarks: `oriel-bench uplink` measures the tunnel of Uplink chapter 5 against other ways to the same handler, in one run; `oriel-bench cloud` the API,
+//! access keys and the start, with many records.
 //!
 //! The bench process starts everything as children, of itself (`oriel-bench role …`) or of other programs, pins them, asks them line by line, and reads
 //! their CPU time and memory from `/proc`.
 
 mod child;
+mod cloud;
 mod fixture;
 mod load;
 mod page;
@@ -30,6 +32,8 @@ struct Arguments {
 enum Command {
     /// The uplink: speed, latency, distance, memory, and ten thousand devices that return at once.
     Uplink(run::Options),
+    /// The cloud: requests to the API, access keys, pages of long lists, and the start with a hundred thousand devices.
+    Cloud(cloud::Options),
     /// A part of a benchmark, as a process of its own. The bench starts these.
     #[command(hide = true)]
     Role {
@@ -41,6 +45,7 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Uplink(options) => run::run(&options),
+        Command::Cloud(options) => cloud::run(&options),
         Command::Role { role } => role.run(),
     }
 }

@@ -51,10 +51,10 @@ pub(crate) fn write(findings: &Findings) -> String {
 
 /// What was aimed at and what came of it.
 #[derive(Default)]
-struct Aims(Vec<Vec<String>>);
+pub(crate) struct Aims(Vec<Vec<String>>);
 
 impl Aims {
-    fn most(&mut self, what: &str, found: f64, aim: f64, unit: &str) {
+    pub(crate) fn most(&mut self, what: &str, found: f64, aim: f64, unit: &str) {
         self.add(what, found <= aim, &format!("{} {unit}", figure(found)), &format!("≤ {} {unit}", figure(aim)));
     }
 
@@ -67,7 +67,7 @@ impl Aims {
         self.0.push([what, word, found, aim].map(str::to_owned).to_vec());
     }
 
-    fn table(self) -> String {
+    pub(crate) fn table(self) -> String {
         let heads = ["aim", "", "found", "aimed at"].map(str::to_owned).to_vec();
         format!("\n## Aims\n\n{}", table(&[vec![heads], self.0].concat()))
     }

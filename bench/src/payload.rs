@@ -9,6 +9,8 @@ use futures_util::stream;
 use http::{Request, Response, StatusCode, header};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
+use oriel_soap::auth::UsernameToken;
+use oriel_soap::ns;
 use oriel_uplink::{Body, body};
 
 /// SOAP bodies up to here are one piece; anything longer is streamed.
@@ -27,6 +29,30 @@ pub(crate) fn request(size: usize) -> Bytes {
 <s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope" xmlns:a="http://www.w3.org/2005/08/addressing"><s:Header><a:Action s:mustUnderstand="1">http://www.onvif.org/ver10/device/wsdl/GetDeviceInformation</a:Action><a:MessageID>urn:uuid:5a4f1f0e-93a5-4c2b-8a43-0a7e3c9d6f11</a:MessageID><a:ReplyTo><a:Address>http://www.w3.org/2005/08/addressing/anonymous</a:Address></a:ReplyTo><b:Note xmlns:b="urn:example:bench">"#;
     let tail = r#"</b:Note></s:Header><s:Body xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:xsd="http://www.w3.org/2001/XMLSchema"><GetDeviceInformation xmlns="http://www.onvif.org/ver10/device/wsdl"/></s:Body></s:Envelope>"#;
     padded(head, tail, size)
+}
+
+/// The same without the headers of WS-Addressing, which leaves room for a UsernameToken, if there is one.
+pub(crate) fn signed(size: usize, token: Option<&UsernameToken>) -> Bytes {
+    let security = token.map(security).unwrap_or_default();
+    let head = format!(
+        r#"<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"><s:Header>{security}<b:Note xmlns:b="urn:b">"#
+    );
+    let tail = r#"</b:Note></s:Header><s:Body><GetDeviceInformation xmlns="http://www.onvif.org/ver10/device/wsdl"/></s:Body></s:Envelope>"#;
+    padded(&head, tail, size)
+}
+
+/// The header that carries a token.
+fn security(token: &UsernameToken) -> String {
+    let (wsse, wsu) = (ns::WSSE.uri, ns::WSU.uri);
+    let nonce = token.nonce.as_ref().map(|nonce| nonce.text.as_str()).unwrap_or_default();
+    let password = token.password.as_ref();
+    let kind = password.and_then(|password| password.kind.as_deref()).unwrap_or_default();
+    format!(
+        r#"<Security xmlns="{wsse}"><UsernameToken><Username>{}</Username><Password Type="{kind}">{}</Password><Nonce>{nonce}</Nonce><Created xmlns="{wsu}">{}</Created></UsernameToken></Security>"#,
+        token.username,
+        password.map(|password| password.text.as_str()).unwrap_or_default(),
+        token.created.as_deref().unwrap_or_default(),
+    )
 }
 
 /// A GetDeviceInformationResponse of exactly `size` bytes.
@@ -125,5 +151,15 @@ mod tests {
             assert_eq!(envelope.operation().1, "GetDeviceInformation");
         }
         assert!(allowed(Level::User.into(), oriel_soap::AccessClass::ReadSystem));
+    }
+
+    #[test]
+    fn a_signed_request_is_as_long_as_one_that_is_not() {
+        use oriel_soap::{envelope::inspect, xml::Limits};
+        let token = UsernameToken::digest("abcdefghijklmnop", "secret", jiff::Timestamp::now());
+        for signed in [signed(1024, None), signed(1024, Some(&token))] {
+            assert_eq!(signed.len(), 1024);
+            assert_eq!(inspect(&signed, None, &Limits::REQUEST).unwrap().operation().1, "GetDeviceInformation");
+        }
     }
 }

@@ -22,23 +22,23 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
-use super::{Talk, say};
+use super::{Talk, calls, say};
 use crate::fixture::validation;
 use crate::load::{Kind, Outcome, Question, Target, Visit, Work};
 use crate::payload::{OCTETS, PIECE, SOAP, path, request};
 
 /// An answer that takes longer is a failure.
-const ANSWER: Duration = Duration::from_secs(20);
+pub(super) const ANSWER: Duration = Duration::from_secs(20);
 /// Visits at once.
 const VISITS: usize = 64;
 
-type Sent = UnsyncBoxBody<Bytes, Infallible>;
+pub(super) type Sent = UnsyncBoxBody<Bytes, Infallible>;
 
 /// An open connection.
 #[derive(Clone)]
-struct Way {
-    target: Arc<Target>,
-    sender: SendRequest<Sent>,
+pub(super) struct Way {
+    pub(super) target: Arc<Target>,
+    pub(super) sender: SendRequest<Sent>,
 }
 
 pub(super) async fn run(ca: &Path) -> anyhow::Result<()> {
@@ -55,6 +55,7 @@ pub(super) async fn run(ca: &Path) -> anyhow::Result<()> {
                 Outcome::default()
             }
             Question::Work(work) => do_work(find(&ways, &work.target)?, &work).await?,
+            Question::Calls(calls) => calls::run(find(&ways, &calls.target)?, calls).await?,
             Question::Visit(visit) => do_visit(find(&ways, &visit.target)?, &visit).await,
         };
         say(&serde_json::to_value(outcome)?)?;
@@ -140,10 +141,18 @@ async fn do_work(way: Way, work: &Work) -> anyhow::Result<Outcome> {
     if work.kind != Kind::Soap {
         sum.seconds = work.seconds;
     }
-    times.sort_unstable();
-    let at = |part: f64| times.get((times.len() as f64 * part) as usize).map_or(0.0, |time| time.as_secs_f64() * 1e6);
-    (sum.p50_us, sum.p99_us) = (at(0.5), at(0.99));
+    sum.ranks(times);
     Ok(sum)
+}
+
+impl Outcome {
+    /// Its percentiles.
+    pub(super) fn ranks(&mut self, mut times: Vec<Duration>) {
+        times.sort_unstable();
+        let at =
+            |part: f64| times.get((times.len() as f64 * part) as usize).map_or(0.0, |time| time.as_secs_f64() * 1e6);
+        (self.p50_us, self.p99_us) = (at(0.5), at(0.99));
+    }
 }
 
 #[derive(Default)]

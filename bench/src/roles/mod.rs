@@ -8,6 +8,7 @@ use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+mod calls;
 mod cloud;
 mod device;
 mod handler;
