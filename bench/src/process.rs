@@ -23,11 +23,11 @@ pub(crate) fn family(root: u32) -> Vec<u32> {
     family
 }
 
-/// CPU time of one process, user and system, in µs, in steps of 10 ms.
+/// CPU time of one process and of its children that have ended, user and system, in µs, in steps of 10 ms.
 pub(crate) fn cpu_us(pid: u32) -> f64 {
     let Some(fields) = stat(pid) else { return 0.0 };
     let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
-    (ticks(11) + ticks(12)) * TICK_US
+    (11..15).map(ticks).sum::<f64>() * TICK_US
 }
 
 /// The fields of `stat` from the state on: those before it may hold spaces.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use futures_util::TryStreamExt as _;
 use oriel_trust::Fingerprint;
 use sqlx::any::AnyRow;
 use sqlx::{AnyPool, Row as _};
@@ -21,39 +22,77 @@ use super::{RecordsError, SecretHash};
 /// [`RecordsError::Damaged`] naming table and row, or that the database is away.
 pub(super) async fn directory(pool: &AnyPool) -> Result<Directory, RecordsError> {
     let mut directory = Directory::default();
-    let all = |query: &'static str| async move { timely(sqlx::query(query).fetch_all(pool)).await };
-    for row in all("select * from organisations").await? {
-        directory.put_organisation(Arc::new(organisation(&row)?));
-    }
-    for row in all("select * from users").await? {
-        directory.put_user(Arc::new(user(&row)?));
-    }
+    each(pool, "select * from organisations", |row| {
+        directory.put_organisation(Arc::new(organisation(row)?));
+        Ok(())
+    })
+    .await?;
+    each(pool, "select * from users", |row| {
+        directory.put_user(Arc::new(user(row)?));
+        Ok(())
+    })
+    .await?;
+    devices(pool, &mut directory).await?;
+    each(pool, "select * from tokens", |row| {
+        directory.put_token(Arc::new(token(row)?));
+        Ok(())
+    })
+    .await?;
+    each(pool, "select * from access_keys", |row| {
+        directory.put_access_key(Arc::new(access_key(row)?));
+        Ok(())
+    })
+    .await?;
+    each(pool, "select * from sessions", |row| {
+        directory.put_session(Arc::new(session(row)?));
+        Ok(())
+    })
+    .await?;
+    each(pool, "select * from authorities", |row| {
+        directory.put_authority(Arc::new(authority(row)?));
+        Ok(())
+    })
+    .await?;
+    each(pool, "select * from enrolments", |row| {
+        directory.put_enrolment(hash(row)?, Arc::new(enrolment(row)?));
+        Ok(())
+    })
+    .await?;
+    Ok(directory)
+}
+
+/// The largest tables: a start waits for these two.
+async fn devices(pool: &AnyPool, directory: &mut Directory) -> Result<(), RecordsError> {
     let mut credentials: HashMap<String, Vec<StoredCredential>> = HashMap::new();
-    for row in all("select * from credentials").await? {
-        credentials.entry(text(&row, "device")?).or_default().push(credential(&row)?);
-    }
-    for row in all("select * from devices").await? {
-        let mut device = device(&row)?;
+    let columns = "select id, device, kind, origin, authority, value, expires, created from credentials";
+    each(pool, columns, |row| {
+        // Most devices have one.
+        let of_device = credentials.entry(text(row, "device")?).or_insert_with(|| Vec::with_capacity(1));
+        of_device.push(credential(row)?);
+        Ok(())
+    })
+    .await?;
+    each(pool, "select * from devices", |row| {
+        let mut device = device(row)?;
         device.credentials = credentials.remove(&*device.id).unwrap_or_default();
         device.credentials.sort_by(|one, other| one.id.cmp(&other.id));
         directory.put_device(Arc::new(device));
+        Ok(())
+    })
+    .await
+}
+
+/// Hands on each row as it comes: all rows of a large table at once would be several times the directory.
+async fn each(
+    pool: &AnyPool,
+    query: &'static str,
+    mut take: impl FnMut(&AnyRow) -> Result<(), RecordsError>,
+) -> Result<(), RecordsError> {
+    let mut rows = sqlx::query(query).fetch(pool);
+    while let Some(row) = timely(rows.try_next()).await? {
+        take(&row)?;
     }
-    for row in all("select * from tokens").await? {
-        directory.put_token(Arc::new(token(&row)?));
-    }
-    for row in all("select * from access_keys").await? {
-        directory.put_access_key(Arc::new(access_key(&row)?));
-    }
-    for row in all("select * from sessions").await? {
-        directory.put_session(Arc::new(session(&row)?));
-    }
-    for row in all("select * from authorities").await? {
-        directory.put_authority(Arc::new(authority(&row)?));
-    }
-    for row in all("select * from enrolments").await? {
-        directory.put_enrolment(hash(&row)?, Arc::new(enrolment(&row)?));
-    }
-    Ok(directory)
+    Ok(())
 }
 
 fn text(row: &AnyRow, column: &'static str) -> Result<String, RecordsError> {
