@@ -1,9 +1,12 @@
 //! `oriel cloud`.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
+use oriel_cloud::Records;
+use oriel_cloud::records::Actor;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::BadConfig;
@@ -31,6 +34,11 @@ enum Action {
     Backup(Files),
     /// Read the records from a backup into an empty store: before the cloud's first start, of whichever kind of database.
     Restore(Files),
+    /// Print a one-time link by which a user sets a new password, for an administrator who lost it. The cloud must not run meanwhile.
+    Link {
+        /// The user's e-mail address.
+        email: String,
+    },
 }
 
 /// A backup.
@@ -64,8 +72,8 @@ impl Cloud {
         let given =
             listenfd::ListenFd::from_env().take_tcp_listener(0).context("the socket handed over by LISTEN_FDS")?;
         let mut hangup = signal(SignalKind::hangup())?;
-        let mut cloud = oriel_cloud::Cloud::start(config, given).await?;
-        announce(&mut cloud, output);
+        let mut cloud = oriel_cloud::Cloud::start(config.clone(), given).await?;
+        announce(&mut cloud, &config, output);
         loop {
             tokio::select! {
                 () = signals.asked_to_end() => break,
@@ -83,6 +91,7 @@ impl Cloud {
 impl Action {
     async fn run(&self, config: &oriel_cloud::Config, output: Output) -> anyhow::Result<()> {
         let (files, done, verb) = match self {
+            Self::Link { email } => return link(config, email, output).await,
             Self::Backup(files) => {
                 (files, oriel_cloud::Backup::write(config, &files.file, files.keys.as_deref()).await?, "written to")
             }
@@ -98,8 +107,26 @@ impl Action {
     }
 }
 
-fn announce(cloud: &mut oriel_cloud::Cloud, output: Output) {
-    let url = format!("https://{}", cloud.address());
+async fn link(config: &oriel_cloud::Config, email: &str, output: Output) -> anyhow::Result<()> {
+    let records = Records::open(&config.data, config.database.as_deref(), oriel_cloud::Clock::default()).await?;
+    let user = records.user_of_email(email).with_context(|| format!("no user logs in as {email}"))?;
+    let secret = records.within(&user.organisation).reset_link(&Actor::system(), &user.id).await?;
+    records.close().await;
+    let link = format!("{}/#/redeem/{}", reachable(config, config.listen), secret.expose());
+    output.print(&serde_json::json!({ "link": link }), &format!("one-time link, good for a day: {link}"));
+    Ok(())
+}
+
+/// An address that a browser can open: the first of the configured names where the listener has none of its own.
+fn reachable(config: &oriel_cloud::Config, address: SocketAddr) -> String {
+    match config.names.first() {
+        Some(name) if address.ip().is_unspecified() => format!("https://{name}:{}", address.port()),
+        _ => format!("https://{address}"),
+    }
+}
+
+fn announce(cloud: &mut oriel_cloud::Cloud, config: &oriel_cloud::Config, output: Output) {
+    let url = reachable(config, cloud.address());
     let link = cloud.take_setup_link().map(|link| format!("{url}/#/redeem/first/{}", link.expose()));
     let metrics = cloud.metrics_address().map(|address| format!("http://{address}/metrics"));
     let json = serde_json::json!({ "cloud": url, "ca": cloud.ca(), "metrics": metrics, "setup_link": link });

@@ -58,6 +58,7 @@ pub(crate) async fn enrol(code: &str, request: &str, source: IpAddr, shared: &Sh
     let (_, issuer) = issuer(&scope, shared).await?;
     let end = shared.records.clock().time() + LIFE;
     let (device, _) = shared.records.enrol(&actor, code, requested.fingerprint(), millis(end)).await?;
+    shared.announce(&device.id);
     let certificate = sign(&issuer, &requested, &device, end)?;
     let device_authority = issuer.certificate_pem();
     Ok(Granted { device, certificate: certificate + &device_authority, device_authority, anchors })

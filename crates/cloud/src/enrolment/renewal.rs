@@ -146,6 +146,7 @@ pub(crate) async fn renew(device: &Device, actor: &Actor, shared: &Arc<Shared>) 
         scope.remove_credential(actor, &device.id, |held| held.kind == old.kind).await?;
         shared.registry.cut(&device.id, |shown| *shown == old.kind, &CloseReason::Revoked);
     }
+    shared.announce(&device.id);
     scope.note(actor, "device.renew", &device.id, "").await?;
     Ok(())
 }
