@@ -26,8 +26,7 @@ pub(crate) fn run(quick: bool) -> anyhow::Result<()> {
         say("skip: cargo-deny is not installed; `cargo install cargo-deny` to check licences and bans");
     }
     with("cargo", &["doc", "--workspace", "--no-deps", "--quiet"], &[("RUSTDOCFLAGS", "-D warnings")])?;
-    postgres();
-    tests()?;
+    tests(postgres())?;
     if quick {
         return Ok(());
     }
@@ -38,26 +37,29 @@ pub(crate) fn run(quick: bool) -> anyhow::Result<()> {
 }
 
 /// The store's tests run in PostgreSQL too, a cluster of their own; where it cannot be had they say so and run in SQLite alone.
-fn postgres() {
+fn postgres() -> bool {
     if Path::new("/usr/lib/postgresql").exists() {
-        return;
+        return true;
     }
     // Runlevel 1 keeps the package from starting a server of its own.
     let quiet = [("DEBIAN_FRONTEND", "noninteractive"), ("RUNLEVEL", "1")];
     let update = with("apt-get", &["update", "--quiet=2"], &quiet);
     let install = ["install", "--yes", "--quiet=2", "--no-install-recommends", "postgresql"];
-    if let Err(error) = update.and_then(|()| with("apt-get", &install, &quiet)) {
+    let installed = update.and_then(|()| with("apt-get", &install, &quiet));
+    if let Err(error) = &installed {
         say(&format!("skip: PostgreSQL cannot be installed ({error:#}); the store is tested in SQLite alone"));
     }
+    installed.is_ok()
 }
 
-fn tests() -> anyhow::Result<()> {
+fn tests(postgres: bool) -> anyhow::Result<()> {
+    let environment: &[(&str, &str)] = if postgres { &[] } else { &[("ORIEL_WITHOUT_POSTGRES", "1")] };
     if has_cargo("nextest") {
-        command("cargo", &["nextest", "run", "--workspace", "--no-fail-fast"])?;
+        with("cargo", &["nextest", "run", "--workspace", "--no-fail-fast"], environment)?;
         return command("cargo", &["test", "--workspace", "--doc", "--quiet"]);
     }
     // Some flow tests measure the process; nextest gives each its own.
-    command("cargo", &["test", "--workspace", "--no-fail-fast", "--quiet", "--", "--test-threads=1"])
+    with("cargo", &["test", "--workspace", "--no-fail-fast", "--quiet", "--", "--test-threads=1"], environment)
 }
 
 /// The camera's binary has no cloud in it.

@@ -49,6 +49,7 @@ pub mod records;
 mod refusal;
 pub mod registry;
 mod request;
+mod room;
 mod throttle;
 
 pub use clock::Clock;
@@ -67,6 +68,7 @@ use gateway::paths::GivenOut;
 use metrics::Metrics;
 use passwords::Passwords;
 use port::{Peer, Tls};
+use room::Strangers;
 use throttle::KnownBrowsers;
 
 /// How long a connection that was accepted just before a drain may take to send its first request.
@@ -123,6 +125,8 @@ struct Shared {
     gateway: Gateway,
     /// KiB of requests that are on their way, all together.
     soap_room: Semaphore,
+    /// Bodies of API requests of those who have shown nothing.
+    strangers: Strangers,
     /// Connections of clients.
     connections: Arc<Semaphore>,
     tls: Tls,
@@ -227,6 +231,7 @@ impl Cloud {
             records: Arc::new(records),
             given_out: GivenOut::default(),
             gateway: Gateway::new(config.limits.memory),
+            strangers: Strangers::new(config.limits.memory / 16),
             soap_room: Semaphore::new(config.limits.memory / 2 / 1024),
             connections: Arc::new(Semaphore::new(config.limits.connections)),
             tls,

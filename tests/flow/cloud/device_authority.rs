@@ -5,7 +5,10 @@ use std::time::Duration;
 use http::{Method, Request, StatusCode};
 use oriel_client::provision::{Issued, Plan, Provision};
 use oriel_onvif::device_mgmt::GetDeviceInformation;
-use oriel_onvif::security::{GetAllCertificates, GetAllKeys};
+use oriel_onvif::security::{
+    CreateCertPathValidationPolicy, DeleteCertPathValidationPolicy, GetAllCertificates, GetAllKeys, TrustAnchor,
+};
+use oriel_soap::With as _;
 use oriel_trust::{
     Authority, Certificate, CertificationRequest, Extension, Fingerprint, Identity, KeyAlgorithm, KeyPair, NameValue,
     Oid, SignatureScheme, certificates, pem,
@@ -201,6 +204,38 @@ async fn a_certificate_is_renewed_over_the_uplink_before_two_thirds_of_its_life_
 }
 
 #[tokio::test]
+async fn a_renewal_that_fails_on_the_camera_leaves_no_key_behind_and_is_tried_again() {
+    let house = House::open().await;
+    let (camera, id) = enrolled(&house).await;
+    house.online(&id.as_str().into()).await;
+    let before = show(&house, &id).await["fingerprints"].clone();
+    // No room for one more policy: the camera fails after its new key was granted.
+    let lan = camera.lan();
+    let anchor = lan.call(GetAllCertificates::default()).await.unwrap().certificate[0].certificate_id.clone();
+    let mut made = Vec::new();
+    while let Ok(policy) = lan
+        .call(CreateCertPathValidationPolicy::with(|policy| {
+            policy.trust_anchor = vec![TrustAnchor::with(|one| one.certificate_id.clone_from(&anchor))];
+        }))
+        .await
+    {
+        made.push(policy.cert_path_validation_policy_id);
+    }
+    assert!(!made.is_empty());
+    house.cloud.records().clock().shift(270 * DAY);
+    for _again in 0..2 {
+        house.cloud.renew_due().await;
+        assert_eq!(show(&house, &id).await["fingerprints"], before, "only the key that the camera has");
+    }
+    let delete = DeleteCertPathValidationPolicy::with(|gone| gone.cert_path_validation_policy_id.clone_from(&made[0]));
+    lan.call(delete).await.unwrap();
+    house.cloud.renew_due().await;
+    let after = show(&house, &id).await;
+    assert_ne!(after["fingerprints"], before);
+    assert_eq!(after["fingerprints"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_camera_that_was_not_enrolled_says_why_it_cannot_be_renewed() {
     let house = House::open().await;
     let puppet = house.puppet("https", |_| async { soap_ok() }).await;
@@ -249,4 +284,30 @@ async fn a_name_that_a_pinned_authority_certifies_lets_a_device_in() {
     let refused = json!({ "certificate": leaf, "identity": "common_name" });
     let refused = call(&house, Method::POST, "/api/v1/authorities", &refused).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_name_that_two_organisations_claim_is_nobodys() {
+    let house = House::open().await;
+    let makers = Authority::new("A maker of cameras").unwrap();
+    let rivals = house.cloud.records().add_organisation(&me(), "rivals", "chief@rivals.example").await.unwrap().0;
+    let ours = house.cloud.records().first_organisation().unwrap();
+    let mut devices = Vec::new();
+    for organisation in [&ours, &rivals.id] {
+        let scope = house.cloud.records().within(organisation);
+        let common_name = oriel_cloud::records::Identity::CommonName;
+        let pinned = scope.pin_authority(&me(), &makers.certificate_pem(), common_name).await.unwrap();
+        let device = scope.add_device(&me(), "claimed", None).await.unwrap();
+        scope.add_name(&me(), &device.id, &pinned.id, "S/N 42").await.unwrap();
+        devices.push(device.id.clone());
+    }
+    let camera = makers.issue_client("S/N 42").unwrap();
+    let _uplink = house.dial_as(&camera, "https", |_| async { soap_ok() });
+    let alarmed = async || show(&house, &devices[0]).await["alarms"] != json!(0);
+    while !alarmed().await {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(devices.iter().map(|id| house.tunnels(id)).sum::<usize>(), 0);
+    house.cloud.records().within(&rivals.id).remove_devices(&me(), &[devices[1].to_string()].into()).await.unwrap();
+    house.online(&devices[0]).await;
 }

@@ -245,6 +245,15 @@ impl<'c> Provision<'c> {
         self.sweep().await
     }
 
+    /// Keeps what was made, and removes what no uplink needs any more; other uplinks to the same cloud stay.
+    ///
+    /// # Errors
+    /// [`ProvisionError::Call`].
+    pub async fn settle(mut self) -> Result<(), ProvisionError> {
+        self.key = None;
+        self.sweep().await
+    }
+
     /// Leaves the camera as it was found.
     ///
     /// # Errors

@@ -10,13 +10,12 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use http::header::{ALLOW, AUTHORIZATION, CONTENT_LENGTH, COOKIE, HOST, ORIGIN};
+use http::header::{ALLOW, AUTHORIZATION, COOKIE, HOST, ORIGIN};
 use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt as _, Collected, LengthLimitError, Limited};
 use oriel_uplink::BoxError;
-use tokio::sync::SemaphorePermit;
 
 use super::input::Caller;
 use super::rights::{self, Denied, Needs, Row};
@@ -25,6 +24,7 @@ use crate::Shared;
 use crate::port::Peer;
 use crate::records::Principal;
 use crate::refusal::Refusal;
+use crate::room::{self, Room};
 
 /// How long a caller may take to send a body.
 const BODY_TIME: Duration = Duration::from_secs(30);
@@ -67,14 +67,14 @@ async fn take<'s>(
     parts: &Parts,
     body: Body,
     shared: &'s Shared,
-) -> Result<(Body, Option<SemaphorePermit<'s>>), Refusal> {
+) -> Result<(Body, Option<Room<'s>>), Refusal> {
     if row.method == Method::GET {
         return Ok((Body::empty(), None));
     }
-    let stated = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    let kib = u32::try_from(stated.unwrap_or(row.longest).min(row.longest) / 1024 + 1).unwrap_or(u32::MAX);
-    let full = |_| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "too many requests are on their way; try again");
-    let room = shared.soap_room.try_acquire_many(kib).map_err(full)?;
+    let room = match (row.needs, parts.extensions.get::<Peer>()) {
+        (Needs::Anyone, Some(peer)) => shared.strangers.take(peer.source, &parts.headers, row.longest)?,
+        _ => room::take(&shared.soap_room, &parts.headers, row.longest)?,
+    };
     let slow = |_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "the request's body came too slowly");
     let taken = tokio::time::timeout(BODY_TIME, gather(body, row.longest)).await.map_err(slow)?;
     Ok((Body::from(taken?), Some(room)))

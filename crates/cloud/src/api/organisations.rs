@@ -141,7 +141,7 @@ pub(super) async fn change(
         within_bounds(limits)?;
     }
     let (known, _) = shared.records.organisation(&id).ok_or(UNKNOWN)?;
-    let devices = shared.records.within(&known.id).device_ids();
+    let devices = shared.records.devices_of(&known.id);
     let name = change.name.map(|Name(name)| name);
     shared.records.change_organisation(&caller.actor(), &id, name, change.suspended, change.limits).await?;
     if change.suspended == Some(true) {

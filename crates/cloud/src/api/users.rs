@@ -241,6 +241,9 @@ pub(super) async fn end_sessions(
     Named(id): Named<String>,
 ) -> Result<StatusCode, Refusal> {
     oneself_or_administrator(&caller, &id)?;
+    if caller.principal.user.as_deref() != Some(&*id) {
+        above(&caller, &id, &shared)?;
+    }
     let current = match &caller.principal.by {
         By::Session(session) => Some(&**session),
         _ => None,

@@ -116,6 +116,8 @@ impl Certificate {
                     self.served.replace(&identity);
                     failures = 0;
                     ordered(true);
+                    // A certificate that does not cover the names, or is due at once, is not ordered again at once.
+                    tokio::time::sleep(acme::wait(1, random())).await;
                     tracing::info!("serving a new certificate of the ACME authority");
                 }
                 Err(error) => {

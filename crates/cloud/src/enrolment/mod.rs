@@ -15,6 +15,7 @@ use rustls_pki_types::pem::PemObject as _;
 use crate::Shared;
 use crate::records::{Actor, Authority, Device, Scope};
 use crate::refusal::Refusal;
+use crate::throttle::network;
 
 pub(crate) mod renewal;
 
@@ -42,7 +43,7 @@ pub(crate) struct Granted {
 /// # Errors
 /// 422 for a request that is not granted, 410 for a code that is not good (any more), 409 for a key of another device.
 pub(crate) async fn enrol(code: &str, request: &str, source: IpAddr, shared: &Shared) -> Result<Granted, Refusal> {
-    let throttle = format!("enrol/{source}");
+    let throttle = format!("enrol/{}", network(source));
     let enrolment = match shared.records.enrolment(code) {
         Ok(enrolment) => enrolment,
         Err(error) if shared.facts.count(&throttle, WRONG_CODES_WINDOW, Instant::now()) > WRONG_CODES => {

@@ -33,6 +33,12 @@ const AT_ONCE: usize = 8;
 const CALL: Duration = Duration::from_secs(60);
 /// How long a camera may take to come back with its new key.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long one renewal may take, however many calls the camera makes of it.
+const RENEWAL: Duration = Duration::from_secs(600);
+/// Uplinks of a camera that are looked at.
+const UPLINKS: usize = 16;
+/// Issued keys that a device may have; those that it does not show go first.
+const ISSUED: usize = 4;
 /// The longest answer that is read.
 const LONGEST: usize = 1024 * 1024;
 /// How the names of what `oriel enroll` makes on a camera begin, and the name of what is made here on a camera that it did not enrol.
@@ -74,12 +80,15 @@ pub(crate) async fn due(shared: &Arc<Shared>) {
     let now = shared.records.clock().now();
     let organisations = shared.records.organisation_ids();
     let devices = organisations.iter().flat_map(|organisation| {
-        shared.records.within(organisation).devices(None, usize::MAX, |device| {
-            !device.revoked && newest(device).is_some_and(|credential| is_due(credential, now))
-        })
+        let scope = shared.records.within(organisation);
+        scope.devices(None, usize::MAX, |device| !device.revoked && issued(device).any(|held| is_due(held, now)))
     });
-    let connected = devices.filter(|device| !shared.registry.presence(&device.id).tunnels.is_empty());
-    let renewed = futures_util::stream::iter(connected.collect::<Vec<_>>()).map(|device| {
+    // What it shows counts, and not what it was given once and may have lost.
+    let shows_due = |device: &Arc<Device>| {
+        let shown = shared.registry.presence(&device.id).tunnels;
+        issued(device).any(|held| is_due(held, now) && shown.iter().any(|tunnel| tunnel.credential == held.kind))
+    };
+    let renewed = futures_util::stream::iter(devices.filter(shows_due).collect::<Vec<_>>()).map(|device| {
         let shared = Arc::clone(shared);
         async move {
             if let Err(refusal) = renew(&device, &Actor::system(), &shared).await {
@@ -90,10 +99,9 @@ pub(crate) async fn due(shared: &Arc<Shared>) {
     renewed.buffer_unordered(AT_ONCE).collect::<()>().await;
 }
 
-/// The issued key that ends last.
-fn newest(device: &Device) -> Option<&StoredCredential> {
-    let issued = device.credentials.iter().filter(|credential| credential.origin == Origin::Issued);
-    issued.max_by_key(|credential| credential.expires)
+/// The keys that our authority signed for.
+fn issued(device: &Device) -> impl Iterator<Item = &StoredCredential> {
+    device.credentials.iter().filter(|credential| credential.origin == Origin::Issued)
 }
 
 /// Whether two thirds of its life are over.
@@ -110,6 +118,11 @@ fn millis_of(span: Duration) -> u64 {
 /// # Errors
 /// What the camera or the records refused; then the camera is as it was, and both keys that it may have are good.
 pub(crate) async fn renew(device: &Device, actor: &Actor, shared: &Arc<Shared>) -> Result<(), Refusal> {
+    let late = |_| Refusal::new(StatusCode::GATEWAY_TIMEOUT, "the camera took too long over its renewal");
+    tokio::time::timeout(RENEWAL, Box::pin(renewed(device, actor, shared))).await.map_err(late)?
+}
+
+async fn renewed(device: &Device, actor: &Actor, shared: &Arc<Shared>) -> Result<(), Refusal> {
     let busy = || Refusal::new(StatusCode::CONFLICT, "the certificate of this device is being renewed already");
     let _place = shared.renewals.take(&device.id).ok_or_else(busy)?;
     let scope = shared.records.within(&device.organisation);
@@ -123,32 +136,36 @@ pub(crate) async fn renew(device: &Device, actor: &Actor, shared: &Arc<Shared>) 
         Refusal::new(StatusCode::BAD_GATEWAY, format!("the camera: {error}"))
     };
     let (mut provision, _) = Provision::begin(&client, plan, watcher).await.map_err(failed)?;
-    let granted = grant(&mut provision, &address, device, actor, shared).await;
-    let done = match granted {
-        Ok((issued, new)) => match install(&mut provision, &issued).await {
-            Ok(()) => Ok(new),
-            Err(error) => Err(failed(error)),
-        },
-        Err(refusal) => Err(refusal),
+    let (issued_now, new) = match grant(&mut provision, &address, device, actor, shared).await {
+        Ok(granted) => granted,
+        Err(refusal) => return Err(undone(provision, device, refusal).await),
     };
-    let new = match done {
-        Ok(new) => new,
-        Err(refusal) => {
-            if let Err(left) = provision.undo().await {
-                tracing::warn!(device = %device.id, %left, "something is left on the camera; the next renewal removes it");
-            }
-            return Err(refusal);
-        }
-    };
+    if let Err(error) = install(&mut provision, &issued_now).await {
+        let refusal = undone(provision, device, failed(error)).await;
+        // The camera has it no more; left here, it would count as a key of the device for a year.
+        scope.remove_credential(actor, &device.id, |held| held.kind == new).await?;
+        return Err(refusal);
+    }
     arrived(device, &new, shared).await?;
-    provision.finish().await.map_err(failed)?;
-    for old in device.credentials.iter().filter(|held| held.origin == Origin::Issued && held.kind != new) {
+    provision.settle().await.map_err(failed)?;
+    let used = keys_in_use(&client).await?;
+    for old in issued(device)
+        .filter(|held| held.kind != new && !used.iter().any(|(key, _)| held.kind == CredentialKind::Key(*key)))
+    {
         scope.remove_credential(actor, &device.id, |held| held.kind == old.kind).await?;
         shared.registry.cut(&device.id, |shown| *shown == old.kind, &CloseReason::Revoked);
     }
     shared.announce(&device.id);
     scope.note(actor, "device.renew", &device.id, "").await?;
     Ok(())
+}
+
+/// Leaves the camera as it was, as far as it lets us.
+async fn undone(provision: Provision<'_>, device: &Device, refusal: Refusal) -> Refusal {
+    if let Err(left) = provision.undo().await {
+        tracing::warn!(device = %device.id, %left, "something is left on the camera; the next renewal removes it");
+    }
+    refusal
 }
 
 async fn install(
@@ -174,6 +191,7 @@ async fn grant(
     let (_, issuer) = issuer(&scope, shared).await?;
     let end = shared.records.clock().time() + LIFE;
     let certificate = sign(&issuer, &requested, device, end)?;
+    make_room(device, actor, shared).await?;
     scope.add_key(actor, &device.id, requested.fingerprint(), Origin::Issued, Some(millis(end))).await?;
     let certificate = certificates(certificate.as_bytes())
         .map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, format!("our own certificate: {error}")))?;
@@ -182,25 +200,51 @@ async fn grant(
     Ok((issued, CredentialKind::Key(requested.fingerprint())))
 }
 
-/// What is renewed: the uplink by which the camera shows a key that we know it by.
+/// Takes from a device the issued keys that it does not show, when it has too many.
+async fn make_room(device: &Device, actor: &Actor, shared: &Arc<Shared>) -> Result<(), Refusal> {
+    if issued(device).count() < ISSUED {
+        return Ok(());
+    }
+    let shown = shared.registry.presence(&device.id).tunnels;
+    let scope = shared.records.within(&device.organisation);
+    for lost in issued(device).filter(|held| shown.iter().all(|tunnel| tunnel.credential != held.kind)) {
+        scope.remove_credential(actor, &device.id, |held| held.kind == lost.kind).await?;
+    }
+    Ok(())
+}
+
+/// What is renewed: the uplink whose key ends first of those that we signed for.
 async fn plan(client: &Client, device: &Device) -> Result<Plan, Refusal> {
+    let used = keys_in_use(client).await?;
+    let ours = |key: &Fingerprint| issued(device).find(|held| held.kind == CredentialKind::Key(*key));
+    let first = used
+        .into_iter()
+        .filter(|(key, _)| ours(key).is_some())
+        .min_by_key(|(key, _)| ours(key).map(|held| held.expires));
+    let nothing =
+        || Refusal::new(StatusCode::BAD_GATEWAY, "the camera: none of its uplinks uses a certificate of ours");
+    first.map(|(_, plan)| plan).ok_or_else(nothing)
+}
+
+/// The keys that the camera's uplinks use, each with the plan of its renewal.
+async fn keys_in_use(client: &Client) -> Result<Vec<(Fingerprint, Plan)>, Refusal> {
     let failed = |error: &dyn std::fmt::Display| Refusal::new(StatusCode::BAD_GATEWAY, format!("the camera: {error}"));
     let uplinks = client.call(GetUplinks::default()).await.map_err(|error| failed(&error))?.configuration;
-    for uplink in uplinks {
+    let mut used = Vec::new();
+    for uplink in uplinks.into_iter().take(UPLINKS) {
         let Some(id) = &uplink.certificate_id else { continue };
         let asked = GetCertificate::with(|asked| asked.certificate_id.clone_from(id));
         let Ok(found) = client.call(asked).await else { continue };
         let der = CertificateDer::from(found.certificate.certificate_content.to_vec());
-        let known = Fingerprint::of(&der).is_ok_and(|key| device.fingerprints().any(|held| held == key));
-        if let (true, Ok(cloud)) = (known, uplink.remote_address.parse()) {
+        if let (Ok(key), Ok(cloud)) = (Fingerprint::of(&der), uplink.remote_address.parse()) {
             let levels = uplink.user_level.iter().cloned().collect();
             // Under the name of what is replaced, which is swept away with it in the end.
             let alias = found.certificate.alias.filter(|alias| alias.starts_with(ALIAS));
             let alias = alias.unwrap_or_else(|| format!("{ALIAS}renewed"));
-            return Ok(Plan { alias, cloud, levels, replace: true });
+            used.push((key, Plan { alias, cloud, levels, replace: true }));
         }
     }
-    Err(failed(&"none of its uplinks uses a certificate whose key we know"))
+    Ok(used)
 }
 
 /// Waits until the camera shows its new key.

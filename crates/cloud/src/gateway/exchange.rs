@@ -11,7 +11,6 @@ use http_body::Frame;
 use http_body_util::{BodyExt as _, BodyStream, Collected, LengthLimitError, Limited, StreamBody};
 use oriel_uplink::cloud::{Class, RequestError};
 use oriel_uplink::{Body, BoxError, body};
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::caller::{self, Shown};
 use super::limits::Way;
@@ -21,6 +20,7 @@ use super::{Call, Content, addresses, call, clock, hygiene, refused, soap, timel
 use crate::Shared;
 use crate::port::Peer;
 use crate::refusal::Refusal;
+use crate::room;
 
 /// How long a device may take to begin its answer: longer than the longest PullMessages.
 const ANSWER: Duration = Duration::from_secs(150);
@@ -53,11 +53,14 @@ pub(super) async fn exchange(
             return Err(refusal);
         }
     };
-    let (most, room) = match asker {
-        Asker::Nobody(..) => (UNPROVEN.min(shared.config.limits.soap_body), &shared.gateway.unproven),
-        _ => (shared.config.limits.soap_body, &shared.soap_room),
+    let most = shared.config.limits.soap_body;
+    let (most, _room) = match asker {
+        Asker::Nobody(..) => {
+            let most = UNPROVEN.min(most);
+            (most, shared.gateway.unproven.take(peer.source, &parts.headers, most)?)
+        }
+        _ => (most, room::take(&shared.soap_room, &parts.headers, most)?),
     };
-    let _room = take(room, &parts.headers, most)?;
     let envelope = collect(incoming, most).await?;
     let (call, checked) = match understand(&parts.headers, &envelope, most, asker, shared)? {
         Understood::Told(response) => return Ok(response),
@@ -209,14 +212,6 @@ async fn beginning(body: &mut Body) -> Option<(Bytes, bool)> {
     // One frame, as most answers are, is passed on without a copy.
     let bytes = if frames.len() == 1 { frames.remove(0) } else { frames.concat().into() };
     Some((bytes, whole))
-}
-
-/// Room for a request's body in a bound of the process, until it is answered.
-fn take<'s>(room: &'s Semaphore, headers: &HeaderMap, most: usize) -> Result<SemaphorePermit<'s>, Refusal> {
-    let stated = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    let kib = stated.unwrap_or(most).min(most) / 1024 + 1;
-    let full = |_| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "too many requests are on their way; try again");
-    room.try_acquire_many(u32::try_from(kib).unwrap_or(u32::MAX)).map_err(full)
 }
 
 /// Why a body was not gathered.

@@ -17,12 +17,12 @@ use oriel_soap::access::Level;
 use oriel_soap::auth::Authenticator;
 use oriel_uplink::cloud::RequestError;
 use oriel_uplink::{Body, body};
-use tokio::sync::Semaphore;
 
 use crate::Shared;
 use crate::port::Peer;
 use crate::records::{DeviceId, Principal};
 use crate::refusal::{Language, Refusal};
+use crate::room::Strangers;
 use caller::Shown;
 use limits::{Metered, Place, Usages, Way};
 pub(crate) use route::Route;
@@ -53,7 +53,7 @@ pub(crate) struct Gateway {
     /// Attempts with a user name or password that is wrong.
     pub(crate) wrong: AtomicU64,
     /// KiB of SOAP requests of those who have not shown yet who they are: they take no room from those who have.
-    unproven: Semaphore,
+    unproven: Strangers,
 }
 
 impl Gateway {
@@ -63,7 +63,7 @@ impl Gateway {
             authenticator: caller::authenticator(),
             usages: Usages::default(),
             wrong: AtomicU64::new(0),
-            unproven: Semaphore::new(memory / 8 / 1024),
+            unproven: Strangers::new(memory / 8),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! WebSockets to a device: HTTP/1.1's upgrade or HTTP/2's extended CONNECT outside, extended CONNECT in the tunnel (RFC 8441), bytes in between.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -17,6 +18,8 @@ use crate::Shared;
 use crate::records::{Principal, Records};
 use crate::refusal::Refusal;
 
+/// How often a right is looked at that ends by the clock.
+const LOOK: Duration = Duration::from_secs(30);
 const COPY_BUFFER: usize = 16 * 1024;
 
 /// Whether the request wants a WebSocket, in either version of HTTP.
@@ -63,10 +66,15 @@ pub(super) async fn open(mut request: Request<Body>, call: &Call, shared: &Share
     Ok(response)
 }
 
-/// Resolves when the caller's right is withdrawn.
+/// Resolves when the caller's right is withdrawn or over.
 async fn right_ended(records: Arc<Records>, caller: Principal) {
     let mut changes = records.changes();
-    while records.stands(&caller) && changes.changed().await.is_ok() {}
+    while records.stands(&caller) {
+        // A right ends by the clock as well.
+        if let Ok(Err(_)) = tokio::time::timeout(LOOK, changes.changed()).await {
+            return;
+        }
+    }
 }
 
 /// Carries bytes both ways until either side ends, or the caller's right does.

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::Shared;
 use crate::metrics::Unadmitted;
-use crate::records::{CredentialKind as Credential, Device, DeviceId, Identity, SecretHash};
+use crate::records::{Authority, CredentialKind as Credential, Device, DeviceId, Identity, SecretHash};
 
 /// Two sources that take turns within this time look like a copied key.
 const ALTERNATION: Duration = Duration::from_secs(600);
@@ -109,7 +109,7 @@ fn by_certificate(
         return Ok((device, Credential::Key(key)));
     }
     let now = shared.records.clock().time();
-    let named = shared.records.external_authorities().iter().find_map(|authority| {
+    let named = |authority: &Arc<Authority>| {
         let anchor = certificates(authority.certificate.as_bytes()).ok()?.remove(0);
         vouches(&anchor, chain, now).ok()?;
         let part = match authority.identity? {
@@ -119,10 +119,17 @@ fn by_certificate(
         let name = subject_part(&chain[0], part).ok()?;
         let credential = Credential::Name { authority: Arc::clone(&authority.id), name };
         Some((shared.records.device_of(&credential)?, credential))
-    });
+    };
+    let mut found: Vec<_> = shared.records.external_authorities().iter().filter_map(named).collect();
+    if found.len() > 1 {
+        // Two organisations believe one maker, and both say that this device is theirs. Neither gets it.
+        tracing::warn!(%key, devices = found.len(), "one certified name is registered more than once");
+        found.iter().for_each(|(device, _)| shared.alarms.raise(&device.id));
+        return Err((Unadmitted::Key, Refusal::forbidden("the name in this certificate is registered more than once")));
+    }
     let text =
         || format!("the key {key} is not registered with this cloud, and no authority that it believes vouches for it");
-    named.ok_or_else(|| (Unadmitted::Key, Refusal::forbidden(text())))
+    found.pop().ok_or_else(|| (Unadmitted::Key, Refusal::forbidden(text())))
 }
 
 /// A key that dials from A, then B, then A again is in two places.

@@ -8,6 +8,9 @@ use super::store::{Write, millis};
 use super::types::{Actor, Authority, Id, Identity, OrganisationId};
 use super::{Records, RecordsError, Scope, secret};
 
+/// Authorities of an organisation: a stranger's certificate is tried against each that was pinned.
+const AUTHORITIES: usize = 16;
+
 impl Records {
     /// The external authorities that any organisation pinned: what a stranger's certificate is tried against.
     #[must_use]
@@ -87,6 +90,7 @@ impl Scope<'_> {
         sealed: Option<String>,
     ) -> Result<Arc<Authority>, RecordsError> {
         let mut write: Write = self.begin().await?;
+        self.below(AUTHORITIES, "authorities", |held| held.authorities.len())?;
         let (kind, name) = match identity {
             None => ("device", ""),
             Some(Identity::CommonName) => ("external", "common_name"),

@@ -11,9 +11,12 @@ use std::time::Duration;
 
 use oriel_trust::Fingerprint;
 
-use super::store::millis;
+use super::store::{Write, millis};
 use super::types::{Actor, Device, Enrolment, Origin};
 use super::{Records, RecordsError, Scope, Secret, SecretHash, page, secret};
+
+/// Codes of an organisation that may still be used.
+const OPEN: usize = 1000;
 
 /// What came of a code: the device, and the enrolment.
 pub type Enrolled = (Arc<Device>, Arc<Enrolment>);
@@ -104,6 +107,10 @@ impl Scope<'_> {
     ) -> Result<(Arc<Enrolment>, Secret), RecordsError> {
         let mut write = self.begin().await?;
         let (secret, now) = (Secret::random(), write.now());
+        self.sweep(&mut write, now).await?;
+        self.below(OPEN, "open enrolments", |held| {
+            held.enrolments.values().filter(|one| one.device.is_none() && now < one.expires).count()
+        })?;
         let enrolment = Arc::new(Enrolment {
             id: secret::random_id().into(),
             organisation: Arc::clone(&self.organisation),
@@ -128,6 +135,21 @@ impl Scope<'_> {
         write.then(move |directory| directory.put_enrolment(hash, known));
         write.commit().await?;
         Ok((enrolment, secret))
+    }
+
+    /// Removes codes that were never used and whose time is over.
+    async fn sweep(&self, write: &mut Write, now: u64) -> Result<(), RecordsError> {
+        let over = sqlx::query("delete from enrolments where organisation = $1 and device is null and expires < $2");
+        if write.run(over.bind(&*self.organisation).bind(millis(now))).await? == 0 {
+            return Ok(());
+        }
+        let spent = self.read(|held| {
+            let spent = held.enrolments.values().filter(|one| one.device.is_none() && one.expires < now);
+            spent.map(|one| Arc::clone(&one.id)).collect::<Vec<_>>()
+        });
+        let organisation = Arc::clone(&self.organisation);
+        write.then(move |directory| spent.iter().for_each(|id| directory.remove_enrolment(&organisation, id)));
+        Ok(())
     }
 
     /// Withdraws a code. A device that came of it stays.

@@ -7,6 +7,11 @@ use super::store::millis;
 use super::types::{AccessKey, Actor, By, DeviceId, Principal, Role, Token, UserId};
 use super::{Records, RecordsError, Scope, Secret, SecretHash, page, secret};
 
+/// Tokens of an organisation.
+const TOKENS: usize = 1000;
+/// Access keys of a user.
+const ACCESS_KEYS: usize = 1000;
+
 /// A token to be made.
 #[derive(Debug, Clone)]
 pub struct NewToken {
@@ -105,6 +110,7 @@ impl Scope<'_> {
     /// That nothing can be written.
     pub async fn add_token(&self, actor: &Actor, new: NewToken) -> Result<(Arc<Token>, Secret), RecordsError> {
         let mut write = self.begin().await?;
+        self.below(TOKENS, "tokens", |held| held.tokens.len())?;
         let secret = Secret::random();
         let token = Arc::new(Token {
             id: secret::random_id().into(),
@@ -184,6 +190,8 @@ impl Scope<'_> {
         let mut write = self.begin().await?;
         let device = self.device(device).ok_or(RecordsError::Unknown("device"))?;
         let user = self.user(user).ok_or(RecordsError::Unknown("user"))?;
+        let own = |held: &super::Holdings| held.access_keys.values().filter(|key| key.user == user.id).count();
+        self.below(ACCESS_KEYS, "access keys of one user", own)?;
         let secret = Secret::random();
         let id: Arc<str> = secret::random_id().into();
         let key = Arc::new(AccessKey {

@@ -271,6 +271,16 @@ impl Scope<'_> {
         self.inner.clock.now()
     }
 
+    /// Refuses one more of what is counted, where there are `most` already: everything is kept in memory, and whoever may make one may make many.
+    fn below(
+        &self,
+        most: usize,
+        what: &'static str,
+        count: impl FnOnce(&Holdings) -> usize,
+    ) -> Result<(), RecordsError> {
+        if self.read(count) < most { Ok(()) } else { Err(RecordsError::TooMany(what)) }
+    }
+
     /// Begins a write of this organisation.
     async fn begin(&self) -> Result<Write, RecordsError> {
         let write = Write::begin(self.inner).await?;

@@ -65,6 +65,13 @@ impl Records {
         directory.organisations.get(id).map(|held| (Arc::clone(&held.record), usage(held)))
     }
 
+    /// The ids of an organisation's devices, whether it is suspended or not.
+    #[must_use]
+    pub fn devices_of(&self, id: &str) -> Vec<super::DeviceId> {
+        let directory = self.inner.directory();
+        directory.organisations.get(id).map(|held| held.devices.keys().map(Arc::clone).collect()).unwrap_or_default()
+    }
+
     /// Makes an organisation and its first administrator, who gets in by the link whose secret is returned.
     ///
     /// # Errors

@@ -9,6 +9,8 @@ use super::store::{Write, millis};
 use super::types::{Actor, Link, LinkKind, Role, User};
 use super::{Records, RecordsError, Scope, Secret, SecretHash, page, secret};
 
+/// Users of an organisation.
+const USERS: usize = 10_000;
 /// How long an invitation or a reset stands.
 const LINK_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
@@ -203,6 +205,7 @@ impl Scope<'_> {
         role: Role,
     ) -> Result<(Arc<User>, Secret), RecordsError> {
         let mut write = self.begin().await?;
+        self.below(USERS, "users", |held| held.users.len())?;
         let user = self.new_user(&write, email, name, role, false)?;
         self.insert_user(&mut write, &user).await?;
         let secret = self.insert_link(&mut write, &user, LinkKind::Invitation).await?;
