@@ -129,6 +129,16 @@ fn pem() -> String {
     Authority::new("somebody's").unwrap().certificate_pem()
 }
 
+/// Makes room for the next: addresses of users are unique, and authorities are few.
+async fn clear(scope: &Scope<'_>, held: &Held) {
+    if scope.user(&held.user).is_some() {
+        scope.remove_user(&me(), &held.user).await.unwrap();
+    }
+    for pinned in scope.authorities().iter().filter(|authority| authority.identity.is_some()) {
+        scope.remove_authority(&me(), &pinned.id).await.unwrap();
+    }
+}
+
 impl Held {
     fn path(&self, template: &str) -> String {
         let id = match template.split('/').nth(1).unwrap() {
@@ -237,7 +247,7 @@ async fn each_call_is_for_its_role_and_those_above_it() {
             (None, _) => assert_eq!(nobody, 200),
             (Some(_), _) => assert_eq!(nobody, 401, "{method} {template}"),
         }
-        scope.remove_user(&me(), &held.user).await.unwrap();
+        clear(&scope, &held).await;
         let Some(least) = least else { continue };
         for (who, token) in &tokens {
             let held = furnish(&scope, "each").await;
@@ -268,9 +278,7 @@ async fn each_call_is_for_its_role_and_those_above_it() {
                 };
                 assert_eq!(status, expected, "{who:?} {method} {template}: {answer:?}");
             }
-            if scope.user(&held.user).is_some() {
-                scope.remove_user(&me(), &held.user).await.unwrap();
-            }
+            clear(&scope, &held).await;
         }
     }
 }

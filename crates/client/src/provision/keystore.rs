@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use oriel_onvif::security::{
     AlgorithmIdentifier, CertPathValidationParameters, CreateCertPathValidationPolicy, CreateECCKeyPair,
-    CreatePKCS10CSR, CreateRSAKeyPair, DistinguishedName, GetKeyStatus, KeyStatus, TrustAnchor, UploadCertificate,
+    CreatePKCS10CSR, CreateRSAKeyPair, DistinguishedName, GetAllCertificates, GetKeyStatus, KeyStatus, TrustAnchor,
+    UploadCertificate,
 };
 use oriel_soap::With as _;
 use oriel_soap::xml::Base64;
@@ -108,7 +109,11 @@ impl Provision<'_> {
                         // The camera may make an object of the public key.
                         upload.key_alias = Some(self.plan.alias.clone());
                     });
-                    self.call(upload).await?.certificate_id
+                    match self.call(upload).await {
+                        // It came meanwhile: a run that was killed had asked for it, and the camera was slow.
+                        Err(error) if is_duplicate(&error) => self.stored(anchor).await?.ok_or(error)?,
+                        uploaded => uploaded?.certificate_id,
+                    }
                 }
             };
             if !ids.contains(&id) {
@@ -127,6 +132,13 @@ impl Provision<'_> {
         Ok(policy)
     }
 
+    /// The id under which the camera keeps a certificate, if it does.
+    async fn stored(&self, certificate: &[u8]) -> Result<Option<String>, ProvisionError> {
+        let all = self.call(GetAllCertificates::default()).await?.certificate;
+        let found = all.into_iter().find(|known| *known.certificate_content == *certificate);
+        Ok(found.map(|known| known.certificate_id))
+    }
+
     /// The camera's own certificate, which has to be for the key that was asked for.
     pub(super) async fn upload(&self, certificate: &[u8]) -> Result<String, ProvisionError> {
         let upload = UploadCertificate::with(|upload| {
@@ -138,6 +150,10 @@ impl Provision<'_> {
         self.note("certificate", Some(&stored.certificate_id), "uploaded");
         Ok(stored.certificate_id)
     }
+}
+
+fn is_duplicate(error: &ProvisionError) -> bool {
+    matches!(error, ProvisionError::Call { source: CallError::Fault { fault, .. }, .. } if fault.is("Duplicate"))
 }
 
 fn does_not_fit(error: &ProvisionError) -> bool {

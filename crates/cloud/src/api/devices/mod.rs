@@ -119,6 +119,15 @@ fn existing(caller: &Caller, id: &str, shared: &Shared) -> Reply<Json<View>> {
     Ok(Json(View::of(&*seen(caller, id, shared)?, shared)))
 }
 
+/// Whether a name holds `part`, which is in lower case, in whatever case. Most names are ASCII, and are looked through as they are: a page may have to look at
+/// every name of an organisation.
+fn holds(name: &str, part: &str) -> bool {
+    if !name.is_ascii() {
+        return name.to_lowercase().contains(part);
+    }
+    name.as_bytes().windows(part.len()).any(|window| window.eq_ignore_ascii_case(part.as_bytes()))
+}
+
 /// Lists devices.
 #[utoipa::path(get, path = "/devices", tag = "devices", operation_id = "listDevices", params(Which), responses(
     (status = 200, description = "A page of them.", body = Page<View>),
@@ -140,7 +149,7 @@ pub(super) async fn list(
     let after = which.after.as_ref().map(|Label(id)| id.as_str());
     let read = caller.scope(&shared).devices(after, limit + 1, |device| {
         caller.principal.reaches(&device.id)
-            && (part.is_empty() || device.id.contains(&part) || device.name.to_lowercase().contains(&part))
+            && (part.is_empty() || device.id.contains(&part) || holds(&device.name, &part))
             && wanted(device)
     });
     Ok(Json(Page::of(read, limit, |device| &device.id, |device| View::of(device, &shared))))
@@ -274,4 +283,23 @@ async fn set_revoked(caller: &Caller, shared: &Shared, id: &str, revoked: bool) 
     }
     shared.announce(id);
     existing(caller, id, shared)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_a_name_is_found_in_whatever_case() {
+        for (name, part, found) in [
+            ("Back Gate", "gate", true),
+            ("Back Gate", "k g", true),
+            ("Back Gate", "gates", false),
+            ("", "x", false),
+            ("Straße ÖST", "öst", true),
+            ("Gate", "ö", false),
+        ] {
+            assert_eq!(holds(name, part), found, "{name} {part}");
+        }
+    }
 }
