@@ -1,6 +1,6 @@
 //! Who may do what: organisations, their users, devices and secrets.
 //!
-//! The truth is in SQL ([`store`]); what the hot paths ask is in memory ([`directory`]), so a request through the gateway touches no database, and goes on while the
+//! The truth is in SQL (`store`); what the hot paths ask is in memory (`directory`), so a request through the gateway touches no database, and goes on while the
 //! database is away. [`Records::within`] is the only way to what an organisation holds; without an organisation there are only the questions by which a caller proves
 //! who it is, and each answer names its organisation.
 
