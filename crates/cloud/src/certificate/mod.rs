@@ -116,8 +116,14 @@ impl Certificate {
                     self.served.replace(&identity);
                     failures = 0;
                     ordered(true);
-                    // A certificate that does not cover the names, or is due at once, is not ordered again at once.
-                    tokio::time::sleep(acme::wait(1, random())).await;
+                    let now = SystemTime::now();
+                    if acme.kept(now).is_none_or(|kept| kept.renew_at() <= now) {
+                        // It does not cover the names, or is due at once: the next would be no better.
+                        tracing::error!(
+                            "the ACME authority's certificate does not serve for the configured names, or not for long"
+                        );
+                        tokio::time::sleep(acme::wait(1, random())).await;
+                    }
                     tracing::info!("serving a new certificate of the ACME authority");
                 }
                 Err(error) => {

@@ -125,7 +125,9 @@ async fn issuer(scope: &Scope<'_>, shared: &Shared) -> Result<(Arc<Authority>, I
 fn anchors(shared: &Shared) -> Result<String, Refusal> {
     let failed = |error: String| {
         tracing::error!(error, "whom devices have to believe is not known; set [enrolment] anchors");
-        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the cloud does not know its own anchors; its log says more")
+        let detail =
+            "this cloud cannot enrol cameras: its operator has to say in [enrolment] anchors whom they have to believe";
+        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, detail)
     };
     let given = shared.config.anchors.clone().or_else(|| shared.ca.clone());
     if let Some(file) = given {
