@@ -115,6 +115,8 @@ class Cloud:
         tables = list(tables)
         if tls:
             tables.append(("[tls]", {"certificate": CERTS / f"{cert}.pem", "key": CERTS / f"{cert}.key"}))
+            # The chain in the file ends below its root, which no system knows.
+            tables.append(("[enrolment]", {"anchors": CERTS / "ca.pem"}))
         self.config = write_toml(scene.folder / f"{name}.toml", top, tables)
         self.own_tls, self.admin, self.process = not tls, None, None
 
