@@ -116,15 +116,8 @@ impl Certificate {
                     self.served.replace(&identity);
                     failures = 0;
                     ordered(true);
-                    let now = SystemTime::now();
-                    if acme.kept(now).is_none_or(|kept| kept.renew_at() <= now) {
-                        // It does not cover the names, or is due at once: the next would be no better.
-                        tracing::error!(
-                            "the ACME authority's certificate does not serve for the configured names, or not for long"
-                        );
-                        tokio::time::sleep(acme::wait(1, random())).await;
-                    }
                     tracing::info!("serving a new certificate of the ACME authority");
+                    serves_for_a_while(acme).await;
                 }
                 Err(error) => {
                     failures += 1;
@@ -135,6 +128,15 @@ impl Certificate {
                 }
             }
         }
+    }
+}
+
+/// Waits when a certificate that was just issued does not cover the names, or is due at once: the next would be no better.
+async fn serves_for_a_while(acme: &Acme) {
+    let now = SystemTime::now();
+    if acme.kept(now).is_none_or(|kept| kept.renew_at() <= now) {
+        tracing::error!("the ACME authority's certificate does not serve for the configured names, or not for long");
+        tokio::time::sleep(acme::wait(1, random())).await;
     }
 }
 
