@@ -28,10 +28,11 @@ impl Scope<'_> {
         let mut sql =
             "select id, at, actor, address, action, target, detail from audit where organisation = $1".to_owned();
         let mut values = vec![self.organisation.as_ref()];
-        // The one that picks the fewest lines uses its index. The others only sift, and an expression keeps a planner without statistics from their indexes.
+        // The one that picks the fewest lines uses its index. The others only sift, and an expression keeps SQLite's planner, which has no statistics, from
+        // their indexes; PostgreSQL's knows better.
         let filters = [("target", &query.target), ("actor", &query.actor), ("action", &query.action)];
         for (column, value) in filters.into_iter().filter(|(_, value)| !value.is_empty()) {
-            let sifted = if values.len() == 1 { "" } else { " || ''" };
+            let sifted = if values.len() > 1 && self.inner.store.sqlite { " || ''" } else { "" };
             values.push(value);
             sql.push_str(&format!(" and {column}{sifted} = ${}", values.len()));
         }

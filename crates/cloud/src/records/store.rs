@@ -36,6 +36,8 @@ pub(super) struct Store {
     pub(super) pool: AnyPool,
     /// What `meta.owner` says while the store is ours.
     owner: String,
+    /// Whether it is SQLite, whose planner has no statistics.
+    pub(super) sqlite: bool,
 }
 
 impl Store {
@@ -43,7 +45,7 @@ impl Store {
     pub(super) async fn open(url: &str) -> Result<Self, RecordsError> {
         let pool = connect(url).await?;
         MIGRATIONS.run(&pool).await.map_err(|error| migration(url, &error))?;
-        let store = Self { pool, owner: random_id() };
+        let store = Self { pool, owner: random_id(), sqlite: is_sqlite(url) };
         let take =
             "insert into meta (key, value) values ('owner', $1) on conflict (key) do update set value = excluded.value";
         timely(sqlx::query(take).bind(&store.owner).execute(&store.pool)).await?;
