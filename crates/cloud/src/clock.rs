@@ -13,7 +13,7 @@ impl Clock {
     #[must_use]
     pub fn now(&self) -> u64 {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(now.as_millis()).unwrap_or(u64::MAX).saturating_add(self.0.load(Relaxed))
+        millis(now).saturating_add(self.0.load(Relaxed))
     }
 
     /// The same as a system time.
@@ -24,6 +24,11 @@ impl Clock {
 
     /// Moves this clock and its clones on.
     pub fn shift(&self, by: Duration) {
-        self.0.fetch_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX), Relaxed);
+        self.0.fetch_add(millis(by), Relaxed);
     }
+}
+
+/// A span in milliseconds, as times are kept and shown.
+pub(crate) fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

@@ -82,7 +82,7 @@ pub(crate) async fn answer(mut request: Request<Body>, peer: Peer, shared: &Arc<
     let mut response = crate::answer(request, peer, shared, api).instrument(span.clone()).await;
     let (status, route) = (response.status(), response.extensions().get().copied().unwrap_or(guess));
     shared.metrics.answered(route.label(), &method, status);
-    let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let milliseconds = crate::clock::millis(started.elapsed());
     span.in_scope(|| tracing::info!(route = route.label(), status = status.as_u16(), milliseconds, "answered"));
     response.headers_mut().insert(X_REQUEST_ID, id);
     response

@@ -161,7 +161,7 @@ pub(super) async fn remove(
 ) -> Result<StatusCode, Refusal> {
     not_ones_own(&caller, &id)?;
     let (known, _) = shared.records.organisation(&id).ok_or(UNKNOWN)?;
-    let devices = shared.records.within(&known.id).device_ids();
+    let devices = shared.records.devices_of(&known.id);
     shared.records.remove_organisation(&caller.actor(), &id).await?;
     devices.iter().for_each(|device| shared.forget(device));
     shared.events.forget(&id);

@@ -57,7 +57,7 @@ impl Sessions {
 
     /// Notes a use. False when the one before is too long ago.
     pub(super) fn touch(&self, session: &Session, now: u64) -> bool {
-        let idle = u64::try_from(IDLE.as_millis()).unwrap_or(u64::MAX);
+        let idle = crate::clock::millis(IDLE);
         let mut used = self.used.lock().expect("no holder panics");
         let last = used.get(&session.id).copied().unwrap_or(session.created.max(self.began));
         if now.saturating_sub(last) > idle {

@@ -13,7 +13,8 @@ use rustls_pki_types::CertificateSigningRequestDer;
 use rustls_pki_types::pem::PemObject as _;
 
 use crate::Shared;
-use crate::records::{Actor, Authority, Device, Scope};
+use crate::clock;
+use crate::records::{Actor, Device, Scope};
 use crate::refusal::Refusal;
 use crate::throttle::network;
 
@@ -56,9 +57,9 @@ pub(crate) async fn enrol(code: &str, request: &str, source: IpAddr, shared: &Sh
     let anchors = anchors(shared)?;
     let scope = shared.records.within(&enrolment.organisation);
     let actor = Actor { label: format!("enrolment:{}", enrolment.id), address: Some(source) };
-    let (_, issuer) = issuer(&scope, shared).await?;
+    let issuer = issuer(&scope, shared).await?;
     let end = shared.records.clock().time() + LIFE;
-    let (device, _) = shared.records.enrol(&actor, code, requested.fingerprint(), millis(end)).await?;
+    let (device, _) = shared.records.enrol(&actor, code, requested.fingerprint(), unix_millis(end)).await?;
     shared.announce(&device.id);
     let certificate = sign(&issuer, &requested, &device, end)?;
     let device_authority = issuer.certificate_pem();
@@ -108,17 +109,17 @@ fn sign(
 ///
 /// # Errors
 /// That nothing can be written.
-async fn issuer(scope: &Scope<'_>, shared: &Shared) -> Result<(Arc<Authority>, Issuer), Refusal> {
+async fn issuer(scope: &Scope<'_>, shared: &Shared) -> Result<Issuer, Refusal> {
     let now = shared.records.clock().time();
-    if let Some((record, issuer)) = scope.issuer()
+    if let Some(issuer) = scope.issuer()
         && renew_at(issuer.certificate()).is_ok_and(|due| now < due)
     {
-        return Ok((record, issuer));
+        return Ok(issuer);
     }
     let made = Issuer::made_at(&format!("Oriel devices of {}", scope.id()), now);
     let issuer = made.map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
-    let record = scope.add_issuer(&Actor::system(), &issuer).await?;
-    Ok((record, issuer))
+    scope.add_issuer(&Actor::system(), &issuer).await?;
+    Ok(issuer)
 }
 
 /// Whom a device has to believe to reach us: what the operator configured, our own authority, or the root of the certificate that we serve with.
@@ -145,7 +146,6 @@ fn anchors_der(shared: &Shared) -> Result<Vec<Vec<u8>>, Refusal> {
     Ok(read.iter().map(|anchor| anchor.to_vec()).collect())
 }
 
-fn millis(time: SystemTime) -> u64 {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+fn unix_millis(time: SystemTime) -> u64 {
+    clock::millis(time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
 }

@@ -20,8 +20,9 @@ use oriel_uplink::body;
 use oriel_uplink::cloud::{Class, CloseReason};
 use rustls_pki_types::CertificateDer;
 
-use super::{LIFE, anchors_der, check, issuer, millis, sign};
+use super::{LIFE, anchors_der, check, issuer, sign, unix_millis};
 use crate::Shared;
+use crate::clock;
 use crate::records::{Actor, CredentialKind, Device, DeviceId, Origin, StoredCredential};
 use crate::refusal::Refusal;
 
@@ -106,11 +107,7 @@ fn issued(device: &Device) -> impl Iterator<Item = &StoredCredential> {
 
 /// Whether two thirds of its life are over.
 fn is_due(credential: &StoredCredential, now: u64) -> bool {
-    credential.expires.is_some_and(|end| now >= end.saturating_sub(millis_of(LIFE / 3)))
-}
-
-fn millis_of(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+    credential.expires.is_some_and(|end| now >= end.saturating_sub(clock::millis(LIFE / 3)))
 }
 
 /// Renews the certificate of a connected device. Returns when it is connected with its new key; the old one is taken from it then.
@@ -132,9 +129,6 @@ async fn renewed(device: &Device, actor: &Actor, shared: &Arc<Shared>) -> Result
     let id = Arc::clone(&device.id);
     let watcher =
         Box::new(move |note: Note| tracing::info!(device = %id, step = note.step, text = note.text, "renewal"));
-    let failed = |error: oriel_client::provision::ProvisionError| {
-        Refusal::new(StatusCode::BAD_GATEWAY, format!("the camera: {error}"))
-    };
     let (mut provision, _) = Provision::begin(&client, plan, watcher).await.map_err(failed)?;
     let (issued_now, new) = match grant(&mut provision, &address, device, actor, shared).await {
         Ok(granted) => granted,
@@ -168,6 +162,12 @@ async fn undone(provision: Provision<'_>, device: &Device, refusal: Refusal) -> 
     refusal
 }
 
+/// What the camera refused, in the words of the API.
+#[allow(clippy::needless_pass_by_value)] // It stands in `map_err`.
+fn failed(error: impl std::fmt::Display) -> Refusal {
+    Refusal::new(StatusCode::BAD_GATEWAY, format!("the camera: {error}"))
+}
+
 async fn install(
     provision: &mut Provision<'_>,
     issued: &Issued,
@@ -184,15 +184,14 @@ async fn grant(
     actor: &Actor,
     shared: &Arc<Shared>,
 ) -> Result<(Issued, CredentialKind), Refusal> {
-    let request = provision.request().await;
-    let request = request.map_err(|error| Refusal::new(StatusCode::BAD_GATEWAY, format!("the camera: {error}")))?;
+    let request = provision.request().await.map_err(failed)?;
     let requested = check(&request)?;
     let scope = shared.records.within(&device.organisation);
-    let (_, issuer) = issuer(&scope, shared).await?;
+    let issuer = issuer(&scope, shared).await?;
     let end = shared.records.clock().time() + LIFE;
     let certificate = sign(&issuer, &requested, device, end)?;
     make_room(device, actor, shared).await?;
-    scope.add_key(actor, &device.id, requested.fingerprint(), Origin::Issued, Some(millis(end))).await?;
+    scope.add_key(actor, &device.id, requested.fingerprint(), Origin::Issued, Some(unix_millis(end))).await?;
     let certificate = certificates(certificate.as_bytes())
         .map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, format!("our own certificate: {error}")))?;
     let remote_address = address.to_owned();
@@ -228,8 +227,7 @@ async fn plan(client: &Client, device: &Device) -> Result<Plan, Refusal> {
 
 /// The keys that the camera's uplinks use, each with the plan of its renewal.
 async fn keys_in_use(client: &Client) -> Result<Vec<(Fingerprint, Plan)>, Refusal> {
-    let failed = |error: &dyn std::fmt::Display| Refusal::new(StatusCode::BAD_GATEWAY, format!("the camera: {error}"));
-    let uplinks = client.call(GetUplinks::default()).await.map_err(|error| failed(&error))?.configuration;
+    let uplinks = client.call(GetUplinks::default()).await.map_err(failed)?.configuration;
     let mut used = Vec::new();
     for uplink in uplinks.into_iter().take(UPLINKS) {
         let Some(id) = &uplink.certificate_id else { continue };

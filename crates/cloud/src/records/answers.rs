@@ -7,6 +7,7 @@ use sqlx::Row as _;
 use super::store::millis;
 use super::types::KeptAnswer;
 use super::{RecordsError, Scope};
+use crate::clock;
 
 /// How long an answer is kept.
 const LIFETIME: Duration = Duration::from_secs(24 * 3600);
@@ -19,7 +20,7 @@ impl Scope<'_> {
     pub async fn reserve(&self, caller: &str, key: &str, request: &str) -> Result<Option<KeptAnswer>, RecordsError> {
         let mut write = self.begin().await?;
         let now = write.now();
-        let over = now.saturating_sub(u64::try_from(LIFETIME.as_millis()).unwrap_or_default());
+        let over = now.saturating_sub(clock::millis(LIFETIME));
         write.run(sqlx::query("delete from answers where created < $1").bind(millis(over))).await?;
         let find = "select request, status, body from answers where organisation = $1 and caller = $2 and key = $3";
         let found = write.rows(sqlx::query(find).bind(&*self.organisation).bind(caller).bind(key)).await?;

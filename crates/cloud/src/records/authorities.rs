@@ -48,13 +48,12 @@ impl Scope<'_> {
 
     /// The newest own authority, ready to sign.
     #[must_use]
-    pub fn issuer(&self) -> Option<(Arc<Authority>, Issuer)> {
+    pub fn issuer(&self) -> Option<Issuer> {
         let own = self.read(|held| {
             held.authorities.values().filter(|one| one.identity.is_none()).max_by_key(|one| one.created).cloned()
         })?;
         let key = self.inner.seal.reveal(&own.id, own.sealed.as_deref()?)?;
-        let issuer = Issuer::from_pem(&own.certificate, &key).ok()?;
-        Some((own, issuer))
+        Issuer::from_pem(&own.certificate, &key).ok()
     }
 
     /// Keeps a new own authority, whose name is `id`; older ones stay known, so that what they signed stays good.

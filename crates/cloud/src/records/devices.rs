@@ -55,7 +55,7 @@ impl Scope<'_> {
         let mut keys = HashSet::new();
         let mut added = Vec::with_capacity(new.len());
         for NewDevice { name, key } in new {
-            if key.is_some_and(|key| !keys.insert(key) || write.directory().is_taken(&key, None)) {
+            if key.is_some_and(|key| !keys.insert(key) || write.directory().is_taken(&key)) {
                 return Err(RecordsError::KeyTaken);
             }
             let device = self.new_device(name, write.now());

@@ -77,10 +77,9 @@ impl Directory {
         self.enrolments.get(hash)
     }
 
-    /// Whether a key belongs to another device than `device`.
-    pub(super) fn is_taken(&self, key: &Fingerprint, device: Option<&str>) -> bool {
-        let owner = self.credentials.get(&CredentialKind::Key(*key));
-        owner.is_some_and(|owner| device != Some(&**owner))
+    /// Whether a key belongs to a device.
+    pub(super) fn is_taken(&self, key: &Fingerprint) -> bool {
+        self.credentials.contains_key(&CredentialKind::Key(*key))
     }
 
     pub(super) fn put_organisation(&mut self, record: Arc<Organisation>) {

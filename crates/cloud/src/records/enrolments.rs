@@ -14,6 +14,7 @@ use oriel_trust::Fingerprint;
 use super::store::{Write, millis};
 use super::types::{Actor, Device, Enrolment, Origin};
 use super::{Records, RecordsError, Scope, Secret, SecretHash, page, secret};
+use crate::clock;
 
 /// Codes of an organisation that may still be used.
 const OPEN: usize = 1000;
@@ -55,7 +56,7 @@ impl Records {
             let device = scope.device(&device.id).ok_or(RecordsError::Unknown("device"))?;
             return Ok((device, enrolment));
         }
-        if write.directory().is_taken(&key, None) {
+        if write.directory().is_taken(&key) {
             return Err(RecordsError::KeyTaken);
         }
         scope.room_for(&write, 1)?;
@@ -118,7 +119,7 @@ impl Scope<'_> {
             device: None,
             fingerprint: None,
             created: now,
-            expires: now + u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX / 2),
+            expires: now.saturating_add(clock::millis(lifetime)),
         });
         let insert =
             "insert into enrolments (id, organisation, hash, name, created, expires) values ($1, $2, $3, $4, $5, $6)";

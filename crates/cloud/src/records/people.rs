@@ -8,6 +8,7 @@ use sqlx::Row as _;
 use super::store::{Write, millis};
 use super::types::{Actor, Link, LinkKind, Role, User};
 use super::{Records, RecordsError, Scope, Secret, SecretHash, page, secret};
+use crate::clock;
 
 /// Users of an organisation.
 const USERS: usize = 10_000;
@@ -180,7 +181,7 @@ impl Scope<'_> {
         kind: LinkKind,
     ) -> Result<Secret, RecordsError> {
         let secret = Secret::random();
-        let expires = write.now() + u64::try_from(LINK_LIFETIME.as_millis()).unwrap_or_default();
+        let expires = write.now().saturating_add(clock::millis(LINK_LIFETIME));
         write.run(sqlx::query("delete from links where holder = $1").bind(&*user.id)).await?;
         let insert = "insert into links (hash, organisation, holder, kind, expires) values ($1, $2, $3, $4, $5)";
         let insert = sqlx::query(insert)

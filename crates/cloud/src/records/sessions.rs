@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::store::{Write, millis};
 use super::types::{Actor, By, Principal, Session, User};
 use super::{Records, RecordsError, Scope, Secret, SecretHash, secret};
+use crate::clock;
 
 /// The longest program name that is kept.
 const AGENT: usize = 200;
@@ -71,7 +72,7 @@ impl Scope<'_> {
             address: address.map(|address| address.to_string()).unwrap_or_default(),
             agent: agent.chars().take(AGENT).collect(),
             created: now,
-            expires: now + u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX / 2),
+            expires: now.saturating_add(clock::millis(lifetime)),
         });
         let over = sqlx::query("delete from sessions where organisation = $1 and expires < $2");
         write.run(over.bind(&*self.organisation).bind(millis(now))).await?;

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::super::input::{Caller, Input, Name, Named};
 use super::{Reply, View, existing};
 use crate::Shared;
-use crate::records::{CredentialKind, Origin, RecordsError};
+use crate::records::{CredentialKind, Origin, RecordsError, StoredCredential};
 use crate::refusal::Refusal;
 
 /// A fingerprint as text.
@@ -110,11 +110,19 @@ pub(in crate::api) async fn remove_key(
     Named((id, fingerprint)): Named<(String, String)>,
 ) -> Reply<StatusCode> {
     let key: Fingerprint = fingerprint.parse().map_err(|_| RecordsError::Unknown("key"))?;
-    let kind = CredentialKind::Key(key);
-    let scope = caller.scope(&shared);
-    scope.remove_credential(&caller.actor(), &id, |credential| credential.kind == kind).await?;
-    shared.registry.cut(&id, |credential| *credential == CredentialKind::Key(key), &CloseReason::Revoked);
-    shared.announce(&id);
+    withdraw(&shared, &caller, &id, |held| held.kind == CredentialKind::Key(key)).await
+}
+
+/// Takes the credential that `which` picks from a device, and cuts the tunnels that it let in.
+async fn withdraw(
+    shared: &Shared,
+    caller: &Caller,
+    id: &str,
+    which: impl Fn(&StoredCredential) -> bool,
+) -> Reply<StatusCode> {
+    let gone = caller.scope(shared).remove_credential(&caller.actor(), id, which).await?;
+    shared.registry.cut(id, |shown| *shown == gone.kind, &CloseReason::Revoked);
+    shared.announce(id);
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -143,14 +151,8 @@ pub(in crate::api) async fn remove_token(
     caller: Caller,
     Named((id, token)): Named<(String, String)>,
 ) -> Reply<StatusCode> {
-    let is = |kind: &CredentialKind| matches!(kind, CredentialKind::Token(_));
-    let which = |credential: &crate::records::StoredCredential| *credential.id == *token && is(&credential.kind);
-    let gone = caller.scope(&shared).remove_credential(&caller.actor(), &id, which).await?;
-    if let CredentialKind::Token(hash) = gone.kind {
-        shared.registry.cut(&id, |credential| *credential == CredentialKind::Token(hash), &CloseReason::Revoked);
-    }
-    shared.announce(&id);
-    Ok(StatusCode::NO_CONTENT)
+    let which = |held: &StoredCredential| *held.id == *token && matches!(held.kind, CredentialKind::Token(_));
+    withdraw(&shared, &caller, &id, which).await
 }
 
 /// Lets a device show any certificate with this name from an authority that the organisation pinned.
@@ -178,12 +180,8 @@ pub(in crate::api) async fn remove_name(
     caller: Caller,
     Named((id, name)): Named<(String, String)>,
 ) -> Reply<StatusCode> {
-    let is = |kind: &CredentialKind| matches!(kind, CredentialKind::Name { .. });
-    let which = |credential: &crate::records::StoredCredential| *credential.id == *name && is(&credential.kind);
-    let gone = caller.scope(&shared).remove_credential(&caller.actor(), &id, which).await?;
-    shared.registry.cut(&id, |credential| *credential == gone.kind, &CloseReason::Revoked);
-    shared.announce(&id);
-    Ok(StatusCode::NO_CONTENT)
+    let which = |held: &StoredCredential| *held.id == *name && matches!(held.kind, CredentialKind::Name { .. });
+    withdraw(&shared, &caller, &id, which).await
 }
 
 /// Renews the certificate that this cloud issued to a connected device, now and over its uplink.
