@@ -11,6 +11,7 @@ mod connection;
 pub mod forward;
 mod origin;
 pub mod provision;
+pub mod relay;
 pub mod transport;
 
 pub use call::{Auth, Client};

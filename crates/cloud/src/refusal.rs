@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
+use oriel_client::relay;
 use oriel_soap::Fault;
 use oriel_uplink::{Body, body};
 
@@ -30,6 +31,15 @@ impl From<Fault> for Refusal {
             fault: Some(Box::new(fault)),
             retry_after: None,
             challenges: Vec::new(),
+        }
+    }
+}
+
+impl From<relay::Refused> for Refusal {
+    fn from(refused: relay::Refused) -> Self {
+        match refused {
+            relay::Refused::Status(status, detail) => Self::new(status, detail),
+            relay::Refused::Fault(fault) => (*fault).into(),
         }
     }
 }

@@ -9,14 +9,15 @@ use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, BodyStream, Collected, LengthLimitError, Limited, StreamBody};
+use oriel_client::relay::addresses::addresses;
+use oriel_client::relay::check::{self, Checked, Parsed};
 use oriel_uplink::cloud::{Class, RequestError};
 use oriel_uplink::{Body, BoxError, body};
 
 use super::caller::{self, Shown};
 use super::limits::Way;
 use super::route::Route;
-use super::soap::{Checked, Parsed};
-use super::{Call, Content, addresses, call, clock, hygiene, refused, soap, timely, watched};
+use super::{Call, Content, call, clock, hygiene, refused, timely, watched};
 use crate::Shared;
 use crate::port::Peer;
 use crate::refusal::Refusal;
@@ -68,7 +69,7 @@ pub(super) async fn exchange(
     };
     call.place.moved(Way::In, envelope.len(), Instant::now());
     drop(envelope);
-    soap::set_headers(&mut parts.headers, &checked);
+    check::set_headers(&mut parts.headers, &checked);
     let (head, ()) = hygiene::request(Request::from_parts(parts, ()), &call).into_parts();
     let mut last = None;
     // A tunnel may close in the moment in which it is used; what the device has not seen goes to the next one.
@@ -121,7 +122,7 @@ fn understand(
     asker: Asker,
     shared: &Shared,
 ) -> Result<Understood, Refusal> {
-    let parsed = soap::parse(headers, envelope, most);
+    let parsed = check::parse(headers, envelope, most);
     let (call, parsed) = match asker {
         Asker::Bearer(call) => (call, parsed?),
         Asker::Key(call) => {
@@ -186,7 +187,7 @@ async fn reply(
         let body = body::boxed(StreamBody::new(first.chain(BodyStream::new(incoming))));
         return Ok(Response::from_parts(parts, watched(body, call, shared)));
     }
-    let mut found = addresses::addresses(&beginning, &call.route.base());
+    let mut found = addresses(&beginning, &call.route.base());
     let bytes = found.rewritten.take().map_or(beginning, Bytes::from);
     shared.given_out.remember(&call.device, found, names_media);
     call.place.moved(Way::Out, bytes.len(), Instant::now());

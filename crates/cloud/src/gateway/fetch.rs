@@ -2,12 +2,12 @@
 //! switched on.
 
 use http::{Method, Request, Response, StatusCode};
+use oriel_client::relay::given_out::Resource;
 use oriel_soap::access::{AccessClass, allowed};
 use oriel_uplink::cloud::Class;
 use oriel_uplink::{Body, body};
 
 use super::limits::{Metered, Way};
-use super::paths::Resource;
 use super::stall::Upload;
 use super::{Call, Content, OTHER_ANSWER, hygiene, refused, too_late, watched};
 use crate::Shared;

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
+use oriel_client::relay::check::is_soap;
 use oriel_soap::access::Level;
 use oriel_soap::auth::Authenticator;
 use oriel_uplink::cloud::RequestError;
@@ -27,7 +28,6 @@ use caller::Shown;
 use limits::{Metered, Place, Usages, Way};
 pub(crate) use route::Route;
 
-mod addresses;
 mod browser;
 mod caller;
 mod clock;
@@ -38,7 +38,6 @@ mod hygiene;
 mod limits;
 pub(crate) mod paths;
 pub(crate) mod route;
-mod soap;
 pub(crate) mod stall;
 mod websocket;
 
@@ -108,13 +107,13 @@ pub(crate) async fn answer(request: Request<Body>, route: Route, peer: Peer, sha
 
 /// In which language the client is answered.
 pub(crate) fn language(request: &Request<Body>) -> Language {
-    if soap::is_soap(request.headers()) { Language::Soap } else { Language::Problem }
+    if is_soap(request.headers()) { Language::Soap } else { Language::Problem }
 }
 
 async fn serve(request: Request<Body>, route: Route, peer: Peer, shared: &Shared) -> Result<Response<Body>, Refusal> {
     browser::check(request.headers())?;
     let shown = caller::of_head(request.headers(), request.method(), &route, peer, shared);
-    if request.method() == Method::POST && soap::is_soap(request.headers()) {
+    if request.method() == Method::POST && is_soap(request.headers()) {
         return exchange::exchange(request, shown, route, peer, shared).await;
     }
     let shown = shown?;

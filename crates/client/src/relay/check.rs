@@ -7,7 +7,7 @@ use oriel_soap::access::{Level, Levels, allowed};
 use oriel_soap::envelope::{ContentType, Envelope, inspect};
 use oriel_soap::xml::Limits;
 
-use crate::refusal::Refusal;
+use super::Refused;
 
 const SOAP_ACTION: HeaderName = HeaderName::from_static("soapaction");
 
@@ -16,24 +16,25 @@ const MEDIA: [&str; 2] = ["GetSnapshotUri", "GetStreamUri"];
 const MEDIA_SERVICES: [&str; 2] = ["http://www.onvif.org/ver10/media/wsdl", "http://www.onvif.org/ver20/media/wsdl"];
 
 /// A request that was read, and of which nothing is decided yet.
-pub(super) struct Parsed<'a> {
+pub struct Parsed<'a> {
     /// The parse that everything is decided on.
-    pub(super) envelope: Envelope<'a>,
+    pub envelope: Envelope<'a>,
     action: Option<String>,
 }
 
 /// A request that may pass.
-pub(super) struct Checked {
+pub struct Checked {
     /// Written from our parse.
-    pub(super) envelope: Bytes,
+    pub envelope: Bytes,
     /// The content type, with the action that was checked if there was one.
     content_type: HeaderValue,
     /// Whether the reply says where the device's media are.
-    pub(super) names_media: bool,
+    pub names_media: bool,
 }
 
 /// Whether the caller speaks SOAP, and so understands a fault.
-pub(super) fn is_soap(headers: &HeaderMap) -> bool {
+#[must_use]
+pub fn is_soap(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     media == "application/soap+xml" || media == "text/xml" || media == "application/xml"
@@ -43,19 +44,19 @@ pub(super) fn is_soap(headers: &HeaderMap) -> bool {
 ///
 /// # Errors
 /// What cannot be read in one way alone.
-pub(super) fn parse<'a>(headers: &HeaderMap, envelope: &'a [u8], most: usize) -> Result<Parsed<'a>, Refusal> {
+pub fn parse<'a>(headers: &HeaderMap, envelope: &'a [u8], most: usize) -> Result<Parsed<'a>, Refused> {
     if headers.contains_key(CONTENT_ENCODING) {
-        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "a compressed request cannot be checked here"));
+        return Err(Refused::status(StatusCode::UNSUPPORTED_MEDIA_TYPE, "a compressed request cannot be checked here"));
     }
     let once = |name: &HeaderName| {
         let mut values = headers.get_all(name).iter();
         match (values.next(), values.next()) {
-            (_, Some(_)) => Err(Refusal::new(StatusCode::BAD_REQUEST, format!("{name} stands there twice"))),
+            (_, Some(_)) => Err(Refused::status(StatusCode::BAD_REQUEST, format!("{name} stands there twice"))),
             (value, None) => Ok(value.and_then(|value| value.to_str().ok())),
         }
     };
     let kind = ContentType::parse(once(&CONTENT_TYPE)?, once(&SOAP_ACTION)?)
-        .map_err(|error| Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error.to_string()))?;
+        .map_err(|error| Refused::status(StatusCode::UNSUPPORTED_MEDIA_TYPE, error.to_string()))?;
     let limits = Limits { bytes: most, ..Limits::REQUEST };
     let envelope = inspect(envelope, kind.action.as_deref(), &limits)?;
     Ok(Parsed { envelope, action: kind.action })
@@ -66,12 +67,12 @@ impl Parsed<'_> {
     ///
     /// # Errors
     /// The caller may not ask for this.
-    pub(super) fn check(&self, levels: Levels) -> Result<Checked, Refusal> {
+    pub fn check(&self, levels: Levels) -> Result<Checked, Refused> {
         let (namespace, name) = self.envelope.operation();
         authorise((namespace, name), levels)?;
         let content_type = match self.action.as_deref().map(|action| HeaderValue::try_from(quoted(action))) {
             Some(Ok(value)) => value,
-            Some(Err(_)) => return Err(Refusal::new(StatusCode::BAD_REQUEST, "the action is no header value")),
+            Some(Err(_)) => return Err(Refused::status(StatusCode::BAD_REQUEST, "the action is no header value")),
             None => HeaderValue::from_static(oriel_soap::envelope::CONTENT_TYPE),
         };
         let names_media = MEDIA.contains(&name) && MEDIA_SERVICES.contains(&namespace);
@@ -85,7 +86,7 @@ fn quoted(action: &str) -> String {
 }
 
 /// The one decision, made with the table's access class; what is in no table is for administrators.
-fn authorise((namespace, name): (&str, &str), levels: Levels) -> Result<(), Refusal> {
+fn authorise((namespace, name): (&str, &str), levels: Levels) -> Result<(), Refused> {
     let permitted = match oriel_onvif::lookup(namespace, name) {
         Some(row) => allowed(levels, row.access),
         None => levels.contains(Level::Administrator),
@@ -93,11 +94,11 @@ fn authorise((namespace, name): (&str, &str), levels: Levels) -> Result<(), Refu
     if permitted {
         return Ok(());
     }
-    Err(Refusal::new(StatusCode::FORBIDDEN, format!("the caller's level ({levels}) does not allow {name}")))
+    Err(Refused::status(StatusCode::FORBIDDEN, format!("the caller's level ({levels}) does not allow {name}")))
 }
 
 /// Makes the headers say what the new body is.
-pub(super) fn set_headers(headers: &mut HeaderMap, checked: &Checked) {
+pub fn set_headers(headers: &mut HeaderMap, checked: &Checked) {
     // The answer is read by us too, and the digest was of another body.
     for name in [
         SOAP_ACTION,

@@ -1,7 +1,7 @@
 //! Addresses in a device's replies (Core §8.1.2.2): a device that builds them from its own idea of its host names a LAN that the client cannot reach.
 //!
 //! Devices that heed `X-Forwarded-*` have named us already, and their replies pass untouched. In others' replies the http addresses in `XAddr`, `Uri` and
-//! `Address` are made to lead through this gateway. Found by our parser, replaced in place: nothing else of the reply changes.
+//! `Address` are made to lead through whoever relays. Found by our parser, replaced in place: nothing else of the reply changes.
 
 use std::borrow::Cow;
 
@@ -12,17 +12,18 @@ use url::Url;
 
 /// What a reply says about addresses.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Addresses {
-    /// The reply with addresses that lead through the gateway; `None` when it can stay as it is.
-    pub(super) rewritten: Option<Vec<u8>>,
+pub struct Addresses {
+    /// The reply with addresses that lead through us; `None` when it can stay as it is.
+    pub rewritten: Option<Vec<u8>>,
     /// Path and query, as the device knows them, of the services that it named.
-    pub(super) services: Vec<String>,
+    pub services: Vec<String>,
     /// The same, of what it says can be fetched or put there.
-    pub(super) resources: Vec<String>,
+    pub resources: Vec<String>,
 }
 
 /// Looks through a reply, whose addresses have to begin with `base`.
-pub(super) fn addresses(reply: &[u8], base: &str) -> Addresses {
+#[must_use]
+pub fn addresses(reply: &[u8], base: &str) -> Addresses {
     let mut found = Addresses::default();
     found.rewritten = replace(reply, |kind, address| {
         let (path, ours) = path(address, base)?;
@@ -61,7 +62,8 @@ fn inside(path: &str) -> Cow<'_, str> {
 }
 
 /// Where a camera's redirect leads on the camera itself, whichever host it names; path and query, and the fragment. `None` when it leads to no page.
-pub(super) fn location(target: &PathAndQuery, location: &HeaderValue) -> Option<String> {
+#[must_use]
+pub fn location(target: &PathAndQuery, location: &HeaderValue) -> Option<String> {
     let location = location.to_str().ok()?;
     resolved(target.as_str(), location)
 }
