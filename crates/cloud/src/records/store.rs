@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use sqlx::any::{AnyArguments, AnyConnectOptions, AnyPoolOptions, AnyRow};
 use sqlx::migrate::Migrator;
+use sqlx::pool::PoolConnection;
 use sqlx::query::Query;
-use sqlx::{Any, AnyPool, ConnectOptions as _, Connection as _, Executor as _, Transaction};
+use sqlx::{Any, AnyConnection, AnyPool, ConnectOptions as _, Connection as _, Executor as _};
 use tokio::sync::OwnedMutexGuard;
 
 use super::directory::Directory;
@@ -53,12 +54,68 @@ impl Store {
     }
 
     /// Begins a transaction that is ours to make.
-    pub(super) async fn begin(&self) -> Result<Transaction<'static, Any>, RecordsError> {
-        let mut tx = timely(self.pool.begin()).await?;
+    pub(super) async fn begin(&self) -> Result<Transaction, RecordsError> {
+        let mut tx = Transaction { connection: Some(timely(self.pool.acquire()).await?), sound: true };
+        tx.run(sqlx::query("begin")).await?;
         // It writes, so that a SQLite transaction is a writer from its first statement and never has to be upgraded.
         let fence = "update meta set value = value where key = 'owner' and value = $1";
-        let ours = timely(sqlx::query(fence).bind(&self.owner).execute(&mut *tx)).await?;
-        if ours.rows_affected() == 1 { Ok(tx) } else { Err(RecordsError::Ending) }
+        let ours = tx.run(sqlx::query(fence).bind(&self.owner)).await?;
+        if ours == 1 { Ok(tx) } else { Err(RecordsError::Ending) }
+    }
+}
+
+/// A transaction; dropped without a commit it changes nothing.
+///
+/// It is not `sqlx`'s: that one counts how deep it stands by itself, while SQLite ends a transaction on its own when the disk is full. After that the count is wrong,
+/// and what is committed next on the connection is only the end of a savepoint in a transaction that nobody ends. Here a connection of which a statement failed is
+/// closed, and with it whatever it held.
+pub(super) struct Transaction {
+    /// There until the end.
+    connection: Option<PoolConnection<Any>>,
+    /// Whether each statement ended, and well.
+    sound: bool,
+}
+
+impl Transaction {
+    /// Its connection, for statements whose errors are read elsewhere; without a commit it is closed then.
+    pub(super) fn bare(&mut self) -> &mut AnyConnection {
+        // Until the statement has ended well: whoever waits for it may go away in the middle.
+        self.sound = false;
+        self.connection.as_mut().expect("it is there until the end")
+    }
+
+    async fn run(&mut self, statement: Statement<'_>) -> Result<u64, RecordsError> {
+        let done = timely(statement.execute(self.bare())).await?;
+        self.sound = true;
+        Ok(done.rows_affected())
+    }
+
+    async fn rows(&mut self, query: Statement<'_>) -> Result<Vec<AnyRow>, RecordsError> {
+        let rows = timely(query.fetch_all(self.bare())).await?;
+        self.sound = true;
+        Ok(rows)
+    }
+
+    pub(super) async fn commit(mut self) -> Result<(), RecordsError> {
+        self.run(sqlx::query("commit")).await?;
+        // Back to the pool.
+        drop(self.connection.take());
+        Ok(())
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        let Some(mut connection) = self.connection.take() else { return };
+        let runtime = tokio::runtime::Handle::try_current();
+        match runtime {
+            Ok(runtime) if self.sound => drop(runtime.spawn(async move {
+                if timely(sqlx::query("rollback").execute(&mut *connection)).await.is_err() {
+                    drop(connection.detach());
+                }
+            })),
+            _ => drop(connection.detach()),
+        }
     }
 }
 
@@ -143,7 +200,7 @@ type Change = Box<dyn FnOnce(&mut Directory) + Send>;
 
 /// A write at work: statements, and what they mean for the directory.
 pub(super) struct Write {
-    tx: Transaction<'static, Any>,
+    tx: Transaction,
     inner: Arc<Inner>,
     turn: OwnedMutexGuard<()>,
     changes: Vec<Change>,
@@ -182,12 +239,12 @@ impl Write {
 
     /// Runs a statement. Returns the number of rows.
     pub(super) async fn run(&mut self, statement: Statement<'_>) -> Result<u64, RecordsError> {
-        Ok(timely(statement.execute(&mut *self.tx)).await?.rows_affected())
+        self.tx.run(statement).await
     }
 
     /// Runs a query.
     pub(super) async fn rows(&mut self, query: Statement<'_>) -> Result<Vec<AnyRow>, RecordsError> {
-        timely(query.fetch_all(&mut *self.tx)).await
+        self.tx.rows(query).await
     }
 
     /// What the directory learns after the commit.
@@ -223,7 +280,7 @@ impl Write {
     pub(super) async fn commit(self) -> Result<(), RecordsError> {
         let done = tokio::spawn(async move {
             let Self { tx, inner, turn, changes } = self;
-            if let Err(error) = timely(tx.commit()).await {
+            if let Err(error) = tx.commit().await {
                 // It may have been made durable all the same: what is true, the store knows.
                 inner.stale.store(true, Relaxed);
                 inner.tally.failures.fetch_add(1, Relaxed);

@@ -8,7 +8,7 @@ use std::path::Path;
 use futures_util::TryStreamExt as _;
 use serde_json::{Map, Value};
 use sqlx::any::AnyRow;
-use sqlx::{Any, Row as _, Transaction};
+use sqlx::{AnyConnection, Row as _};
 
 use super::{Backup, BackupError, FORMAT, Head, Line, OWNER, PROBE, TABLES, file, is_number, keys};
 use crate::clock::Clock;
@@ -75,8 +75,8 @@ async fn rows(url: &str, seal: &Seal, mut out: BufWriter<std::fs::File>, to: &Pa
 }
 
 /// The newest migration.
-pub(super) async fn schema(tx: &mut Transaction<'static, Any>) -> Result<i64, BackupError> {
-    let newest = sqlx::query("select max(version) as newest from _sqlx_migrations").fetch_one(&mut **tx).await;
+pub(super) async fn schema(connection: &mut AnyConnection) -> Result<i64, BackupError> {
+    let newest = sqlx::query("select max(version) as newest from _sqlx_migrations").fetch_one(connection).await;
     newest.and_then(|row| row.try_get::<i64, _>("newest")).map_err(|_| BackupError::Nothing)
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use sqlx::any::AnyArguments;
 use sqlx::query::Query;
-use sqlx::{Any, Row as _, Transaction};
+use sqlx::{Any, Row as _};
 
 use super::dump::schema;
 use super::{Backup, BackupError, FORMAT, Head, Line, OWNER, PROBE, TABLES, file, is_number, keys};
@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::records::RecordsError;
 use crate::records::lock::Lock;
 use crate::records::seal::Seal;
-use crate::records::store::{Store, connect, sqlite_url};
+use crate::records::store::{Store, Transaction, connect, sqlite_url};
 
 impl Backup {
     /// Reads the file `from` into the empty store of the cloud that `config` describes, which does not run; with `keys`, the keys into its data folder first.
@@ -47,11 +47,11 @@ impl Backup {
         let store = Store::open(&url).await?;
         let mut tx = store.begin().await?;
         let held = sqlx::query("select (select count(*) from organisations) + (select count(*) from audit) as held");
-        let held = held.fetch_one(&mut *tx).await.and_then(|row| row.try_get::<i64, _>("held"));
+        let held = held.fetch_one(tx.bare()).await.and_then(|row| row.try_get::<i64, _>("held"));
         if held.map_err(RecordsError::from)? != 0 {
             return Err(BackupError::NotEmpty);
         }
-        if head.schema != schema(&mut tx).await? {
+        if head.schema != schema(tx.bare()).await? {
             let reason = format!(
                 "it is of schema {}; restore it with the version that wrote it, then start this one, which updates it",
                 head.schema
@@ -59,7 +59,7 @@ impl Backup {
             return Err(lines.damaged(reason));
         }
         let rows = lines.rows(&mut tx).await?;
-        tx.commit().await.map_err(RecordsError::from)?;
+        tx.commit().await?;
         Ok(Backup { rows, at: head.at })
     }
 }
@@ -110,7 +110,7 @@ impl<'p> Reader<'p> {
         Ok(head)
     }
 
-    async fn rows(&mut self, tx: &mut Transaction<'static, Any>) -> Result<u64, BackupError> {
+    async fn rows(&mut self, tx: &mut Transaction) -> Result<u64, BackupError> {
         let mut rows = 0;
         loop {
             match self.next()? {
@@ -127,12 +127,7 @@ impl<'p> Reader<'p> {
         }
     }
 
-    async fn insert(
-        &self,
-        table: &str,
-        mut row: Map<String, Value>,
-        tx: &mut Transaction<'static, Any>,
-    ) -> Result<(), BackupError> {
+    async fn insert(&self, table: &str, mut row: Map<String, Value>, tx: &mut Transaction) -> Result<(), BackupError> {
         let known = TABLES.into_iter().find(|(name, _)| *name == table);
         let (table, columns) = known.ok_or_else(|| self.damaged(format!("there is no table `{table}`")))?;
         if table == "meta" && row.get("key").is_some_and(|key| key == OWNER) {
@@ -149,7 +144,7 @@ impl<'p> Reader<'p> {
         if let Some(column) = row.keys().next() {
             return Err(self.damaged(format!("{table} has no `{column}`")));
         }
-        match query.execute(&mut **tx).await {
+        match query.execute(tx.bare()).await {
             Ok(_) => Ok(()),
             Err(sqlx::Error::Database(error)) if !error.is_unique_violation() && !error.is_foreign_key_violation() => {
                 Err(RecordsError::from(sqlx::Error::Database(error)).into())
