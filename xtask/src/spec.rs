@@ -21,7 +21,7 @@ pub(crate) struct Service {
     operations: Vec<Fact>,
 }
 
-/// Name, section (empty: no more in the text) and access class of an operation.
+/// Name of the request, section (empty: no class in the text) and access class of an operation.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Fact(String, String, String);
 
@@ -88,9 +88,10 @@ fn compare(service: &Service, table: &Table, wrong: &mut Vec<String>) {
 const HEAD: &str = "\
 # Coverage
 
-Every operation of the services that are served. *Typed*: its request and response are structs of `crates/onvif`, so that it can be
-called and offered by name; the others are known to the router and the gateway (rights are decided for them too) and are
-answered with `ter:ActionNotSupported`. A section of `–` means: in the WSDL, no more in the text.
+Every operation of the services that we know, by the name of its request. *Typed*: its request and response are structs of
+`crates/onvif`, so that it can be called and offered by name; for the others rights are decided too, at the gateway and at the bridge,
+and `oriel call` calls them. A device answers an operation that it does not offer with `ter:ActionNotSupported` if it has the service
+(Device management, Uplink, Security), with `ter:UnknownAction` if not. A section of `–` means: in the WSDL, without a class in the text.
 
 Written by `cargo xtask spec --write` from the tables and `xtask/facts/operations.toml`.
 ";

@@ -3,22 +3,62 @@
 //! A service is a module: the structs of its WSDL under their names there, and a `TABLE` with every operation, whether it has structs
 //! yet or not.
 
+pub mod analytics;
+pub mod device_io;
 pub mod device_mgmt;
+pub mod events;
+pub mod imaging;
+pub mod media;
+pub mod media2;
+pub mod notification;
 pub mod ns;
+pub mod ptz;
+pub mod receiver;
+pub mod recording;
+pub mod replay;
+pub mod search;
 pub mod security;
 pub mod uplink;
 
 use oriel_soap::operation::{Row, Table};
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
-/// The tables of all services.
+/// The tables of all services, those of which nothing here serves a single operation included: rights are decided by them for whatever
+/// passes. A device gives its router the [`table`] of each service that it serves.
 #[must_use]
 pub fn tables() -> &'static [&'static Table] {
-    static TABLES: [&Table; 3] = [&device_mgmt::TABLE, &uplink::TABLE, &security::TABLE];
+    static TABLES: [&Table; 15] = [
+        &device_mgmt::TABLE,
+        &events::TABLE,
+        &notification::TABLE,
+        &media::TABLE,
+        &media2::TABLE,
+        &ptz::TABLE,
+        &imaging::TABLE,
+        &device_io::TABLE,
+        &analytics::TABLE,
+        &recording::TABLE,
+        &search::TABLE,
+        &replay::TABLE,
+        &receiver::TABLE,
+        &security::TABLE,
+        &uplink::TABLE,
+    ];
     &TABLES
 }
 
-/// The row of an operation of any service.
+/// The table of the service with this namespace.
+#[must_use]
+pub fn table(namespace: &str) -> Option<&'static Table> {
+    tables().iter().copied().find(|table| table.service.uri == namespace)
+}
+
+/// The row of an operation of any service. Every request that passes a gateway asks, so it is found by hash.
 #[must_use]
 pub fn lookup(namespace: &str, name: &str) -> Option<&'static Row> {
-    oriel_soap::operation::lookup(tables(), namespace, name)
+    static ROWS: LazyLock<HashMap<(&str, &str), &Row>> = LazyLock::new(|| {
+        tables().iter().flat_map(|table| table.rows).map(|row| ((row.service.uri, row.name), row)).collect()
+    });
+    ROWS.get(&(namespace, name)).copied()
 }

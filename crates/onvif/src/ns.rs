@@ -12,5 +12,27 @@ pub const TUP: Ns = Ns::new("tup", "http://www.onvif.org/ver10/uplink/wsdl");
 pub const TAS: Ns = Ns::new("tas", "http://www.onvif.org/ver10/advancedsecurity/wsdl");
 /// Event service.
 pub const TEV: Ns = Ns::new("tev", "http://www.onvif.org/ver10/events/wsdl");
+/// WS-BaseNotification, of whose operations the event service has some.
+pub const WSNT: Ns = Ns::new("wsnt", "http://docs.oasis-open.org/wsn/b-2");
+/// Media service of ONVIF 1.
+pub const TRT: Ns = Ns::new("trt", "http://www.onvif.org/ver10/media/wsdl");
+/// Media service of ONVIF 2.
+pub const TR2: Ns = Ns::new("tr2", "http://www.onvif.org/ver20/media/wsdl");
+/// PTZ service.
+pub const TPTZ: Ns = Ns::new("tptz", "http://www.onvif.org/ver20/ptz/wsdl");
+/// Imaging service.
+pub const TIMG: Ns = Ns::new("timg", "http://www.onvif.org/ver20/imaging/wsdl");
+/// Device IO service.
+pub const TMD: Ns = Ns::new("tmd", "http://www.onvif.org/ver10/deviceIO/wsdl");
+/// Analytics service.
+pub const TAN: Ns = Ns::new("tan", "http://www.onvif.org/ver20/analytics/wsdl");
+/// Recording control service.
+pub const TRC: Ns = Ns::new("trc", "http://www.onvif.org/ver10/recording/wsdl");
+/// Recording search service.
+pub const TSE: Ns = Ns::new("tse", "http://www.onvif.org/ver10/search/wsdl");
+/// Replay control service.
+pub const TRP: Ns = Ns::new("trp", "http://www.onvif.org/ver10/replay/wsdl");
+/// Receiver service.
+pub const TRV: Ns = Ns::new("trv", "http://www.onvif.org/ver10/receiver/wsdl");
 /// Remote discovery; the device types of discovery are in it.
 pub const DN: Ns = Ns::new("dn", "http://www.onvif.org/ver10/network/wsdl");

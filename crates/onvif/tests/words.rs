@@ -13,10 +13,11 @@ use oriel_onvif::security::{
 use oriel_onvif::uplink::{
     self, AuthorizationMode, Configuration, ConnectionStatus, GetUplinksResponse, Protocol, SetUplink,
 };
-use oriel_onvif::{lookup, ns};
+use oriel_onvif::{lookup, ns, tables};
 use oriel_soap::envelope::{self, Envelope, Headers};
 use oriel_soap::xml::{Any, Base64, Limits, List, Ns, Writer, XmlRead, XmlWrite, parse};
 use oriel_soap::{AccessClass, With};
+use std::collections::BTreeSet;
 
 fn read<T: XmlRead>(text: &str) -> T {
     T::read(parse(text.as_bytes(), &Limits::REPLY).unwrap().root_element()).unwrap()
@@ -163,6 +164,63 @@ fn operations_are_found_by_namespace_and_name() {
     assert_eq!(lookup(ns::TDS.uri, "GetUplinks"), None);
     assert_eq!(lookup("", "GetServices"), None);
     assert_eq!(device_mgmt::TABLE.rows.len(), 103);
+    // An operation of several services, and two services under two namespaces that differ in a digit.
+    let has = |namespace: &str| lookup(namespace, "GetServiceCapabilities").is_some();
+    assert!(tables().iter().all(|table| has(table.service.uri) || table.service == ns::WSNT));
+    assert_eq!(lookup(ns::TRT.uri, "GetProfiles").unwrap().service, ns::TRT);
+    assert_eq!(lookup(ns::TR2.uri, "GetProfiles").unwrap().service, ns::TR2);
+    // Every row is found, as itself.
+    for row in tables().iter().flat_map(|table| table.rows) {
+        assert_eq!(lookup(row.service.uri, row.name), Some(row));
+    }
+    let namespaces: BTreeSet<_> = tables().iter().map(|table| table.service.uri).collect();
+    let prefixes: BTreeSet<_> = tables().iter().map(|table| table.service.prefix).collect();
+    assert_eq!((namespaces.len(), prefixes.len()), (tables().len(), tables().len()));
+}
+
+/// What an installer would name when asked what a User may not do, and may.
+#[test]
+fn well_known_operations_have_the_class_of_their_chapter() {
+    use AccessClass::{Actuate, PreAuth, ReadMedia, ReadSystem, ReadSystemSecret, Unrecoverable, WriteSystem};
+    let expected = [
+        (ns::TDS, "GetSystemDateAndTime", PreAuth),
+        (ns::TDS, "GetDeviceInformation", ReadSystem),
+        (ns::TDS, "GetUsers", ReadSystemSecret),
+        (ns::TDS, "SetHostname", WriteSystem),
+        (ns::TDS, "SystemReboot", Unrecoverable),
+        (ns::TDS, "SetRelayOutputState", Actuate),
+        (ns::TEV, "CreatePullPointSubscription", ReadMedia),
+        (ns::TEV, "PullMessages", ReadMedia),
+        (ns::TEV, "AddEventBroker", WriteSystem),
+        (ns::WSNT, "Renew", ReadMedia),
+        (ns::WSNT, "Subscribe", Actuate),
+        (ns::TRT, "GetStreamUri", ReadMedia),
+        (ns::TRT, "GetSnapshotUri", ReadMedia),
+        (ns::TRT, "SetVideoEncoderConfiguration", Actuate),
+        (ns::TRT, "SetVideoSourceMode", WriteSystem),
+        (ns::TR2, "GetStreamUri", ReadMedia),
+        (ns::TR2, "GetSnapshotUri", ReadMedia),
+        (ns::TR2, "SetWebRTCConfigurations", WriteSystem),
+        (ns::TPTZ, "ContinuousMove", Actuate),
+        (ns::TPTZ, "AbsoluteMove", Actuate),
+        (ns::TPTZ, "Stop", Actuate),
+        (ns::TPTZ, "SetPreset", Actuate),
+        (ns::TPTZ, "GetPresets", ReadMedia),
+        (ns::TIMG, "SetImagingSettings", Actuate),
+        (ns::TMD, "GetDigitalInputs", ReadSystem),
+        (ns::TMD, "SendReceiveSerialCommand", Actuate),
+        (ns::TAN, "CreateRules", Actuate),
+        (ns::TRC, "CreateRecording", Actuate),
+        (ns::TRC, "GetRecordings", ReadMedia),
+        (ns::TSE, "FindEvents", ReadMedia),
+        (ns::TRP, "GetReplayUri", ReadMedia),
+        (ns::TRV, "ConfigureReceiver", Actuate),
+        (ns::TAS, "DeleteKey", Unrecoverable),
+        (ns::TUP, "SetUplink", WriteSystem),
+    ];
+    for (service, name, access) in expected {
+        assert_eq!(lookup(service.uri, name).unwrap().access, access, "{}:{name}", service.prefix);
+    }
 }
 
 #[test]

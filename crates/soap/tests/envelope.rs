@@ -265,9 +265,13 @@ fn the_action_has_to_name_the_body() {
     {
         assert!(agrees(right), "{right}");
     }
+    for slip in ["http://example.org/t/SetThing/", "http://example.org/tSetThing/", "HTTP://example.org/T/SetThing"] {
+        assert!(agrees(slip), "{slip}");
+    }
     let wrong = [
         "http://example.org/t/GetThing",
         "http://example.org/two/SetThing",
+        "http://example.org/twoSetThing",
         "http://example.org/t/SetThing/Other",
         "urn:x/SetThing",
         "GetThing",

@@ -143,4 +143,7 @@ async fn what_the_tables_have_and_the_device_has_not_is_told_apart() {
     assert_eq!(name(&fault_of(&unknown)), "env:Sender/ter:UnknownAction");
     let elsewhere = ask("<t:GetUsers xmlns:t=\"urn:elsewhere\"/>").await;
     assert_eq!(name(&fault_of(&elsewhere)), "env:Sender/ter:UnknownAction");
+    // A gateway knows this one, since other devices have it; there is no PTZ service here.
+    let not_served = ask("<t:GetNodes xmlns:t=\"http://www.onvif.org/ver20/ptz/wsdl\"/>").await;
+    assert_eq!(name(&fault_of(&not_served)), "env:Sender/ter:UnknownAction");
 }

@@ -77,8 +77,9 @@ pub(crate) struct Service {
 /// The services, the device service first.
 pub(crate) static SERVICES: &[Service] = &[device_mgmt::SERVICE, uplink::SERVICE, security::SERVICE];
 
-/// All handlers of all services.
+/// All handlers of all services. Operations of services that are not served are unknown here (Core §5.11.2).
 pub(crate) fn router() -> Router<Call> {
-    let router = Router::new(oriel_onvif::tables());
+    let served: Vec<_> = SERVICES.iter().filter_map(|service| oriel_onvif::table(service.namespace.uri)).collect();
+    let router = Router::new(&served);
     security::bind(uplink::bind(device_mgmt::bind(router)))
 }

@@ -96,22 +96,43 @@ impl Addressing {
     }
 }
 
-/// WS-BaseNotification declares its actions in the namespace of its WSDL, not of its schema.
-const WSN_SCHEMA: &str = "http://docs.oasis-open.org/wsn/b-2";
-const WSN_WSDL: &str = "http://docs.oasis-open.org/wsn/bw-2";
+/// The namespaces that declare actions for requests of another: WS-BaseNotification has those of its WSDL beside those of its schema,
+/// and ONVIF's device IO service takes two requests of device management.
+const LENT: [(&str, &str); 2] = [
+    ("http://docs.oasis-open.org/wsn/b-2", "http://docs.oasis-open.org/wsn/bw-2"),
+    ("http://www.onvif.org/ver10/device/wsdl", "http://www.onvif.org/ver10/deviceIO/wsdl"),
+];
 
-/// Whether an action names the operation: in the service's namespace, and ending with its name or its name and `Request`.
+/// Actions that ONVIF's WSDL files declare under another name than the request's: namespace, request, name in the action.
+const RENAMED: [(&str, &str, &str); 3] = [
+    ("http://www.onvif.org/ver20/imaging/wsdl", "Stop", "FocusStop"),
+    ("http://www.onvif.org/ver20/media/wsdl", "SetEQPresetConfiguration", "SetEQPreset"),
+    ("http://www.onvif.org/ver10/deviceIO/wsdl", "GetSerialPortConfiguration", "GetSerialPortConfigurations"),
+];
+
+fn bare(name: &str) -> &str {
+    name.strip_suffix("Request").unwrap_or(name)
+}
+
+/// Whether an action names the operation: in the service's namespace, and ending with its name. Either may end with `Request`. Clients
+/// made from the WSDL files send what stands there, so slips are taken too: a slash too many, one too few, another case in the namespace.
 pub(super) fn names(action: &str, namespace: &str, name: &str) -> bool {
-    let action = action.trim_ascii().trim_matches('"');
+    let action = action.trim_ascii().trim_matches('"').trim_end_matches('/');
     if action.is_empty() {
         return true;
     }
-    let Some((base, last)) = action.rsplit_once(['/', '#']) else {
+    let is_name = |last: &str| bare(last) == bare(name) || RENAMED.contains(&(namespace, name, last));
+    if !action.contains(['/', '#']) {
         return action == name;
-    };
+    }
     let within = |space: &str| {
-        base.strip_prefix(space.trim_end_matches('/')).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        let space = space.trim_end_matches('/');
+        let Some((start, rest)) = action.split_at_checked(space.len()) else { return false };
+        start.eq_ignore_ascii_case(space)
+            && match rest.rsplit_once(['/', '#']) {
+                Some((path, last)) => (path.is_empty() || path.starts_with('/')) && is_name(last),
+                None => is_name(rest),
+            }
     };
-    let named = last == name || last.strip_suffix("Request") == Some(name);
-    named && (within(namespace) || (namespace == WSN_SCHEMA && within(WSN_WSDL)))
+    within(namespace) || LENT.iter().any(|(of, other)| *of == namespace && within(other))
 }

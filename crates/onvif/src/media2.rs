@@ -1,0 +1,82 @@
+//! The media service of ONVIF 2 (Media2 chapter 5).
+
+use crate::ns;
+use oriel_soap::operations;
+
+operations! {
+    /// The operations of the service.
+    ns::TR2 =>
+    // §5.1
+    CreateProfile                                Actuate;
+    GetProfiles                                  ReadMedia;
+    AddConfiguration                             Actuate;
+    RemoveConfiguration                          Actuate;
+    DeleteProfile                                Actuate;
+    // §5.2
+    SetEQPresetConfiguration                     WriteSystem;
+    // §5.3
+    GetVideoSourceConfigurations                 ReadMedia;
+    GetVideoEncoderConfigurations                ReadMedia;
+    GetAudioSourceConfigurations                 ReadMedia;
+    GetAudioEncoderConfigurations                ReadMedia;
+    GetAnalyticsConfigurations                   ReadMedia;
+    GetMetadataConfigurations                    ReadMedia;
+    GetAudioOutputConfigurations                 ReadMedia;
+    GetAudioDecoderConfigurations                ReadMedia;
+    SetVideoSourceConfiguration                  Actuate;
+    SetVideoEncoderConfiguration                 Actuate;
+    SetAudioSourceConfiguration                  Actuate;
+    SetAudioEncoderConfiguration                 Actuate;
+    SetMetadataConfiguration                     Actuate;
+    SetAudioOutputConfiguration                  Actuate;
+    SetAudioDecoderConfiguration                 Actuate;
+    GetVideoSourceConfigurationOptions           ReadMedia;
+    GetVideoEncoderConfigurationOptions          ReadMedia;
+    GetAudioSourceConfigurationOptions           ReadMedia;
+    GetAudioEncoderConfigurationOptions          ReadMedia;
+    GetMetadataConfigurationOptions              ReadMedia;
+    GetAudioOutputConfigurationOptions           ReadMedia;
+    GetAudioDecoderConfigurationOptions          ReadMedia;
+    GetVideoEncoderInstances                     ReadMedia;
+    // §5.4
+    GetStreamUri                                 ReadMedia;
+    // §5.5
+    GetSnapshotUri                               ReadMedia;
+    // §5.6
+    StartMulticastStreaming                      Actuate;
+    StopMulticastStreaming                       Actuate;
+    // §5.7
+    SetSynchronizationPoint                      Actuate;
+    // §5.8
+    GetVideoSourceModes                          ReadSystem;
+    SetVideoSourceMode                           WriteSystem;
+    // §5.9
+    CreateOSD                                    Actuate;
+    DeleteOSD                                    Actuate;
+    GetOSDs                                      ReadMedia;
+    SetOSD                                       Actuate;
+    GetOSDOptions                                ReadMedia;
+    // §5.10
+    CreateMask                                   Actuate;
+    DeleteMask                                   Actuate;
+    GetMasks                                     ReadMedia;
+    SetMask                                      Actuate;
+    GetMaskOptions                               ReadMedia;
+    // §5.11
+    GetWebRTCConfigurations                      ReadSystem;
+    SetWebRTCConfigurations                      WriteSystem;
+    // §5.12
+    GetAudioClips                                ReadSystem;
+    AddAudioClip                                 WriteSystem;
+    AddTTSAudioClip                              WriteSystem;
+    SetAudioClip                                 WriteSystem;
+    DeleteAudioClip                              WriteSystem;
+    PlayAudioClip                                ReadSystem;
+    GetPlayingAudioClips                         ReadSystem;
+    // §5.13
+    GetMulticastAudioDecoderConfigurations       ReadSystem;
+    GetMulticastAudioDecoderConfigurationOptions ReadSystem;
+    SetMulticastAudioDecoderConfiguration        WriteSystem;
+    // §5.14
+    GetServiceCapabilities                       PreAuth;
+}
