@@ -34,6 +34,8 @@
 //! Dropping a [`Device`] ends everything it started, at once; [`Device::stop`] lets the answers that are on their way arrive.
 
 mod accounts;
+#[cfg(feature = "bridge")]
+pub mod bridge;
 pub mod config;
 mod device;
 mod door;
@@ -43,5 +45,7 @@ mod services;
 pub mod store;
 mod supervisor;
 
+#[cfg(feature = "bridge")]
+pub use config::BridgeConfig;
 pub use config::{Config, ConfigError};
 pub use device::{Device, DeviceError, FirstCredentials, UplinkStatus};

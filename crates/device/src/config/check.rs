@@ -6,25 +6,26 @@ use crate::accounts::{MAX_USERS, Unfit, check_name, check_password, nobody_admin
 use crate::store::Account;
 use oriel_trust::{Identity, Policy};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 use std::time::Duration;
 use toml::Spanned;
 
 /// Names the places of a text.
-struct Place<'a>(&'a str);
+pub(super) struct Place<'a>(pub(super) &'a str);
 
 impl Place<'_> {
-    fn line(&self, span: &Range<usize>) -> usize {
+    pub(super) fn line(&self, span: &Range<usize>) -> usize {
         1 + self.0.as_bytes().iter().take(span.start).filter(|byte| **byte == b'\n').count()
     }
 
-    fn error(&self, key: &str, span: &Range<usize>, problem: impl Into<String>) -> ConfigError {
+    pub(super) fn error(&self, key: &str, span: &Range<usize>, problem: impl Into<String>) -> ConfigError {
         ConfigError { file: None, line: Some(self.line(span)), key: Some(key.to_owned()), problem: problem.into() }
     }
 
     /// What the parser says, with the key that it means.
-    fn parser_error(&self, error: &toml::de::Error) -> ConfigError {
+    pub(super) fn parser_error(&self, error: &toml::de::Error) -> ConfigError {
         let span = error.span();
         let message = error.message();
         let quoted = message.split('`').nth(1);
@@ -44,7 +45,7 @@ impl Place<'_> {
         Some(key.trim().to_owned())
     }
 
-    fn number(
+    pub(super) fn number(
         &self,
         key: &str,
         given: Option<Spanned<i64>>,
@@ -63,7 +64,7 @@ impl Place<'_> {
         })
     }
 
-    fn networks(&self, key: &str, given: &[Spanned<String>]) -> Result<Vec<IpNet>, ConfigError> {
+    pub(super) fn networks(&self, key: &str, given: &[Spanned<String>]) -> Result<Vec<IpNet>, ConfigError> {
         let parse = |text: &Spanned<String>| {
             network::parse(text.get_ref()).ok_or_else(|| {
                 let problem = format!(
@@ -74,6 +75,19 @@ impl Place<'_> {
             })
         };
         given.iter().map(parse).collect()
+    }
+
+    pub(super) fn listen(&self, given: Spanned<Vec<Spanned<String>>>) -> Result<Vec<SocketAddr>, ConfigError> {
+        if given.get_ref().is_empty() {
+            let problem = "it is empty; give an address and a port such as \"0.0.0.0:8080\"";
+            return Err(self.error("listen", &given.span(), problem));
+        }
+        let parse = |text: Spanned<String>| {
+            let problem =
+                || format!("\"{}\" is no address with a port; give one such as \"0.0.0.0:8080\"", text.get_ref());
+            text.get_ref().parse().map_err(|_| self.error("listen", &text.span(), problem()))
+        };
+        given.into_inner().into_iter().map(parse).collect()
     }
 
     fn text(&self, key: &str, given: Option<Spanned<String>>, default: &mut String) -> Result<(), ConfigError> {
@@ -186,19 +200,7 @@ pub(super) fn parse(text: &str, folder: &Path) -> Result<Config, ConfigError> {
     let mut config = Config::new(folder.join(raw.data.unwrap_or_else(|| "oriel-device".into())));
 
     if let Some(listen) = raw.listen {
-        if listen.get_ref().is_empty() {
-            return Err(place.error(
-                "listen",
-                &listen.span(),
-                "it is empty; give an address and a port such as \"0.0.0.0:8080\"",
-            ));
-        }
-        let parse = |text: Spanned<String>| {
-            let problem =
-                || format!("\"{}\" is no address with a port; give one such as \"0.0.0.0:8080\"", text.get_ref());
-            text.get_ref().parse().map_err(|_| place.error("listen", &text.span(), problem()))
-        };
-        config.listen = listen.into_inner().into_iter().map(parse).collect::<Result<_, _>>()?;
+        config.listen = place.listen(listen)?;
     }
 
     let information = &mut config.information;

@@ -1,9 +1,13 @@
 //! The configuration of the device: the file as written ([`raw`](self)) and what was checked ([`Config`]) are two types.
 
+#[cfg(feature = "bridge")]
+mod bridge;
 mod check;
 mod network;
 mod raw;
 
+#[cfg(feature = "bridge")]
+pub use bridge::{BridgeCloud, BridgeConfig, Discover, MOST_CAMERAS};
 pub use ipnet::IpNet;
 pub use network::CallOut;
 
@@ -112,12 +116,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`], which names the line, the key and what to do.
     pub fn load(file: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(file).map_err(|error| ConfigError {
-            file: Some(file.to_owned()),
-            line: None,
-            key: None,
-            problem: format!("the file cannot be read: {error}"),
-        })?;
+        let text = read(file)?;
         let folder = file.parent().unwrap_or(Path::new(""));
         Self::parse(&text, folder).map_err(|error| ConfigError { file: Some(file.to_owned()), ..error })
     }
@@ -129,6 +128,15 @@ impl Config {
     pub fn parse(text: &str, folder: &Path) -> Result<Self, ConfigError> {
         check::parse(text, folder)
     }
+}
+
+fn read(file: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(file).map_err(|error| ConfigError {
+        file: Some(file.to_owned()),
+        line: None,
+        key: None,
+        problem: format!("the file cannot be read: {error}"),
+    })
 }
 
 /// What is wrong with a configuration file.
