@@ -147,7 +147,9 @@ interface AuditRow {
 interface EnrolmentView {
   id: string;
   name: string;
-  device: string | null;
+  uses: number;
+  used: number;
+  devices: string[];
   created: number;
   expires: number;
 }

@@ -107,10 +107,19 @@ create table enrolments (
     organisation text not null references organisations (id) on delete cascade,
     hash text not null unique,
     name text not null,
-    device text references devices (id) on delete cascade,
-    fingerprint text,
+    -- How many devices it lets in, and how many it has let in: one that was removed has been let in all the same.
+    uses bigint not null,
+    used bigint not null,
     created bigint not null,
     expires bigint not null
+);
+
+-- What came of a code: each key with its device.
+create table enrolment_uses (
+    enrolment text not null references enrolments (id) on delete cascade,
+    fingerprint text not null,
+    device text not null references devices (id) on delete cascade,
+    primary key (enrolment, fingerprint)
 );
 
 -- Answers to requests with an Idempotency-Key, for a day.
@@ -153,3 +162,4 @@ create index tokens_organisation on tokens (organisation);
 create index access_keys_organisation on access_keys (organisation);
 create index access_keys_device on access_keys (device);
 create index enrolments_organisation on enrolments (organisation);
+create index enrolment_uses_device on enrolment_uses (device);

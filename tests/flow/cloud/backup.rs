@@ -88,7 +88,7 @@ async fn fill(house: &House) -> (Told, String) {
     let new = NewDevice { name: "Gate; drop table devices".to_owned(), key: Some(key) };
     let device = Arc::clone(&scope.add_devices(&me(), vec![new]).await.unwrap()[0]);
     scope.add_device_token(&me(), &device.id).await.unwrap();
-    scope.add_enrolment(&me(), "one camera", std::time::Duration::from_secs(60)).await.unwrap();
+    scope.add_enrolment(&me(), "one camera", std::time::Duration::from_secs(60), 1).await.unwrap();
     let made = scope.add_access_key(&me(), &user.id, &device.id, KEY_PASSWORD, Role::Operator, None).await.unwrap();
     let told = Told { token: house.administrator.clone(), key, access_key: Arc::clone(&made.0.id) };
     (told, made.1.expose().to_owned())

@@ -96,11 +96,37 @@ async fn a_code_gives_a_certificate_of_the_organisation_for_clients_under_our_na
     let again = enrol(&house, &code, &csr(&key, &[], Vec::new())).await;
     assert_eq!((again.status, &again.json()["device"]), (StatusCode::OK, &json!(id)));
     let listed = call(&house, Method::GET, ENROLMENTS, &Value::Null).await;
-    assert_eq!(listed.json()["items"][0]["device"], json!(id));
+    assert_eq!(listed.json()["items"][0]["devices"], json!([id]));
+    assert_eq!((&listed.json()["items"][0]["uses"], &listed.json()["items"][0]["used"]), (&json!(1), &json!(1)));
     assert!(!listed.text.contains(&code));
     // One authority for all.
     let other = enrol(&house, &super::device_authority::code(&house).await, &csr(&fresh(), &[], Vec::new())).await;
     assert_eq!(other.json()["device_authority"].as_str().unwrap(), authority);
+}
+
+#[tokio::test]
+async fn a_code_for_several_lets_each_in_under_its_own_name() {
+    let house = House::open().await;
+    for uses in [json!(0), json!(1001), json!(-1), json!("2"), json!(1.5)] {
+        let asked = call(&house, Method::POST, ENROLMENTS, &json!({ "uses": uses })).await;
+        assert_eq!(asked.status, StatusCode::UNPROCESSABLE_ENTITY, "{uses}: {asked:?}");
+    }
+    let made = create(&house, ENROLMENTS, &json!({ "name": "site", "uses": 2 })).await;
+    assert_eq!((&made["uses"], &made["used"], &made["devices"]), (&json!(2), &json!(0), &json!([])));
+    let ask = async |name: &str| {
+        let body = json!({ "code": made["code"], "csr": csr(&fresh(), &[], Vec::new()), "name": name });
+        let mut asked: Request<Vec<u8>> = sent(Method::POST, ENROL, "", &body);
+        asked.headers_mut().remove("authorization");
+        house.ask(asked).await
+    };
+    let nameless = ask("a\u{7}b").await;
+    assert_eq!(nameless.status, StatusCode::UNPROCESSABLE_ENTITY, "{nameless:?}");
+    for name in ["ramp", "gate"] {
+        let granted = ask(name).await;
+        assert_eq!(granted.status, StatusCode::OK, "{granted:?}");
+        assert_eq!(show(&house, granted.json()["device"].as_str().unwrap()).await["name"], json!(name));
+    }
+    assert_eq!(ask("third").await.status, StatusCode::GONE);
 }
 
 #[tokio::test]

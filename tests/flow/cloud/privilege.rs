@@ -105,7 +105,7 @@ async fn furnish(scope: &Scope<'_>, name: &str) -> Held {
     let (user, _) = scope.add_user(&me(), &format!("{name}@example.org"), name, Role::Viewer).await.unwrap();
     let (token, _) = scope.add_token(&me(), NewToken::of(Role::Viewer, name)).await.unwrap();
     let (access_key, _) = scope.add_access_key(&me(), &user.id, &device.id, name, Role::Viewer, None).await.unwrap();
-    let (enrolment, _) = scope.add_enrolment(&me(), name, std::time::Duration::from_secs(60)).await.unwrap();
+    let (enrolment, _) = scope.add_enrolment(&me(), name, std::time::Duration::from_secs(60), 1).await.unwrap();
     let authority = scope.pin_authority(&me(), &pem(), Named::CommonName).await.unwrap();
     scope.add_name(&me(), &device.id, &authority.id, name).await.unwrap();
     let known = scope.device(&device.id).unwrap();

@@ -1,4 +1,4 @@
-//! Bringing cameras in: one-time codes, and what a camera's request gets for one.
+//! Bringing cameras in: codes, and what a camera's request gets for one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::input::{Asked, Caller, Here, Input, Label, Lifetime, Named, Source};
+use super::input::{Asked, Caller, Here, Input, Label, Lifetime, Named, Source, Uses};
 use super::page::{Page, Window};
 use crate::Shared;
 use crate::enrolment;
@@ -19,15 +19,19 @@ use crate::refusal::Refusal;
 /// How long a code stands, unless whoever makes it says otherwise.
 const USUAL: Duration = Duration::from_secs(24 * 3600);
 
-/// A one-time right to bring one camera in.
+/// A right to bring cameras in: one, unless it was made for more.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Enrolment)]
 pub(super) struct View {
     id: String,
-    /// What the device will be called.
+    /// What the device will be called, if it is one.
     name: String,
-    /// The device that came of it; null while the code was not used.
-    device: Option<String>,
+    /// How many devices the code lets in.
+    uses: u32,
+    /// How many it has let in, devices that were removed since too.
+    used: u32,
+    /// The devices that came of it and are still there.
+    devices: Vec<String>,
     /// Unix milliseconds.
     created: u64,
     /// When the code ends.
@@ -39,7 +43,9 @@ impl View {
         Self {
             id: enrolment.id.to_string(),
             name: enrolment.name.clone(),
-            device: enrolment.device.as_ref().map(ToString::to_string),
+            uses: enrolment.uses,
+            used: enrolment.used,
+            devices: enrolment.devices.values().map(ToString::to_string).collect(),
             created: enrolment.created,
             expires: enrolment.expires,
         }
@@ -65,6 +71,10 @@ pub(super) struct New {
     /// Seconds; a day unless given.
     #[schema(inline)]
     expires_in: Option<Lifetime>,
+    /// How many devices the code lets in; one unless given.
+    #[serde(default)]
+    #[schema(inline)]
+    uses: Uses,
 }
 
 /// A camera's request with its code.
@@ -77,6 +87,9 @@ pub(super) struct Request {
     /// PKCS#10 in PEM. Its subject is empty, or `CN=oriel-device`.
     #[schema(max_length = 32768, format = "pem-certificate-request")]
     csr: String,
+    /// What the device may be called, where the code is for several devices or has no name. It is a name for people and nothing else.
+    #[serde(default)]
+    name: Label,
 }
 
 /// What a camera needs to dial in.
@@ -108,21 +121,22 @@ pub(super) async fn list(
     Ok(Json(Page::of(read, limit, |enrolment| &enrolment.id, |enrolment| View::of(enrolment))))
 }
 
-/// Makes a code for one camera.
+/// Makes a code, for one camera or several.
 #[utoipa::path(post, path = "/enrolments", tag = "enrolment", operation_id = "addEnrolment", request_body = New, responses(
     (status = 201, description = "The enrolment with its code.", body = Made),
 ))]
 pub(super) async fn add(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
-    Input(New { name: Label(name), expires_in }): Input<New>,
+    Input(New { name: Label(name), expires_in, uses }): Input<New>,
 ) -> Result<(StatusCode, Json<Made>), Refusal> {
     let lifetime = expires_in.map_or(USUAL, Lifetime::span);
-    let (enrolment, code) = caller.scope(&shared).add_enrolment(&caller.actor(), &name, lifetime).await?;
+    let (enrolment, code) =
+        caller.scope(&shared).add_enrolment(&caller.actor(), &name, lifetime, uses.number()).await?;
     Ok((StatusCode::CREATED, Json(Made { enrolment: View::of(&enrolment), code: code.expose().to_owned() })))
 }
 
-/// Withdraws a code. A device that came of it stays.
+/// Withdraws a code. Devices that came of it stay.
 #[utoipa::path(delete, path = "/enrolments/{id}", tag = "enrolment", operation_id = "removeEnrolment", params(("id" = String, Path)), responses(
     (status = 204, description = "It is gone."),
 ))]
@@ -135,7 +149,7 @@ pub(super) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Certifies a camera's key for a one-time code. The same code with the same key gives the same device again.
+/// Certifies a camera's key for a code. The same code with the same key gives the same device again.
 #[utoipa::path(post, path = "/enrol", tag = "enrolment", operation_id = "enrol", request_body = Request, responses(
     (status = 200, description = "What the camera needs to dial in.", body = Enrolled),
 ))]
@@ -143,9 +157,9 @@ pub(super) async fn enrol(
     State(shared): State<Arc<Shared>>,
     here: Here,
     Source(source): Source,
-    Input(Request { code, csr }): Input<Request>,
+    Input(Request { code, csr, name: Label(name) }): Input<Request>,
 ) -> Result<Json<Enrolled>, Refusal> {
-    let granted = enrolment::enrol(&code, &csr, source, &shared).await?;
+    let granted = enrolment::enrol(&code, &csr, &name, source, &shared).await?;
     let remote_address = shared.config.remote_address.clone().unwrap_or_else(|| format!("https://{}/", here.0));
     Ok(Json(Enrolled {
         device: granted.device.id.to_string(),

@@ -241,6 +241,34 @@ impl Lifetime {
     }
 }
 
+/// How many devices a code lets in.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(try_from = "Number")]
+#[schema(value_type = u64, minimum = 1, maximum = 1000)]
+pub(super) struct Uses(u32);
+
+impl Uses {
+    /// The number.
+    pub(super) fn number(self) -> u32 {
+        self.0
+    }
+}
+
+impl Default for Uses {
+    fn default() -> Self {
+        Self(1)
+    }
+}
+
+impl TryFrom<Number> for Uses {
+    type Error = String;
+
+    fn try_from(uses: Number) -> Result<Self, String> {
+        let good = whole(&uses).and_then(|uses| u32::try_from(uses).ok()).filter(|uses| (1..=1000).contains(uses));
+        good.map(Self).ok_or_else(|| "a code lets in 1 to 1000 devices".to_owned())
+    }
+}
+
 impl TryFrom<Number> for Lifetime {
     type Error = String;
 

@@ -1,4 +1,4 @@
-//! How cameras get certificates of their organisation's device authority (Uplink §5.3): the first by a one-time code, later ones over the uplink ([`renewal`]).
+//! How cameras get certificates of their organisation's device authority (Uplink §5.3): the first by a code, later ones over the uplink ([`renewal`]).
 //!
 //! The authority signs a key, proved by the request's signature, and grants what it chooses: clientAuth, under the device's id. Names in a request are not
 //! looked for; a request that asks for a name or a right of its own is refused, since whoever made it expects something that they would not get.
@@ -39,11 +39,17 @@ pub(crate) struct Granted {
     pub(crate) anchors: String,
 }
 
-/// Uses a code for the key of `request`, PKCS#10 in PEM.
+/// Uses a code for the key of `request`, PKCS#10 in PEM; `name` is a hint at what to call the device.
 ///
 /// # Errors
 /// 422 for a request that is not granted, 410 for a code that is not good (any more), 409 for a key of another device.
-pub(crate) async fn enrol(code: &str, request: &str, source: IpAddr, shared: &Shared) -> Result<Granted, Refusal> {
+pub(crate) async fn enrol(
+    code: &str,
+    request: &str,
+    name: &str,
+    source: IpAddr,
+    shared: &Shared,
+) -> Result<Granted, Refusal> {
     let throttle = format!("enrol/{}", network(source));
     let enrolment = match shared.records.enrolment(code) {
         Ok(enrolment) => enrolment,
@@ -59,7 +65,7 @@ pub(crate) async fn enrol(code: &str, request: &str, source: IpAddr, shared: &Sh
     let actor = Actor { label: format!("enrolment:{}", enrolment.id), address: Some(source) };
     let issuer = issuer(&scope, shared).await?;
     let end = shared.records.clock().time() + LIFE;
-    let (device, _) = shared.records.enrol(&actor, code, requested.fingerprint(), unix_millis(end)).await?;
+    let (device, _) = shared.records.enrol(&actor, code, requested.fingerprint(), unix_millis(end), name).await?;
     shared.announce(&device.id);
     let certificate = sign(&issuer, &requested, &device, end)?;
     let device_authority = issuer.certificate_pem();

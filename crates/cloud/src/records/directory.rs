@@ -133,21 +133,23 @@ impl Directory {
         device.credentials.iter().for_each(|credential| drop(self.credentials.remove(&credential.kind)));
     }
 
-    /// With its access keys and enrolments; tokens lose it from their lists.
+    /// With its access keys; tokens and enrolments lose it from their lists.
     pub(super) fn remove_device(&mut self, device: &Device) {
         self.forget_device(device);
         let Some(held) = self.organisations.get_mut(&device.organisation) else { return };
         held.devices.remove(&device.id);
         let keys: Vec<Id> =
             held.access_keys.values().filter(|key| key.device == device.id).map(|key| Arc::clone(&key.id)).collect();
-        let enrolments: Vec<Id> = held
-            .enrolments
-            .values()
-            .filter(|enrolment| enrolment.device.as_ref() == Some(&device.id))
-            .map(|enrolment| Arc::clone(&enrolment.id))
-            .collect();
+        let enrolments =
+            held.enrolments.values().filter(|enrolment| enrolment.devices.values().any(|id| *id == device.id));
+        let enrolments: Vec<_> = enrolments.map(|enrolment| Enrolment::clone(enrolment)).collect();
         keys.iter().for_each(|id| self.remove_access_key(&device.organisation, id));
-        enrolments.iter().for_each(|id| self.remove_enrolment(&device.organisation, id));
+        for mut enrolment in enrolments {
+            enrolment.devices.retain(|_, id| *id != device.id);
+            if let Some(hash) = self.enrolment_hashes.get(&enrolment.id).copied() {
+                self.put_enrolment(hash, Arc::new(enrolment));
+            }
+        }
     }
 
     pub(super) fn put_user(&mut self, user: Arc<User>) {

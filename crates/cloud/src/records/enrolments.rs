@@ -1,11 +1,12 @@
-//! Enrolments: a one-time code lets one camera's key in, under a new device.
+//! Enrolments: a code lets a camera's key in, under a new device; one camera's, unless it was made for more.
 //!
 //! ```text
 //! made ── code, key ──► used for that key ── the same key again ──► the same device (the installer's command was repeated)
-//!   │                        └── another key ──► refused
+//!   │                        └── another key ──► another device, as often as it has uses; then refused
 //!   └── its time is over, or withdrawn ──► refused
 //! ```
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,11 +20,12 @@ use crate::clock;
 /// Codes of an organisation that may still be used.
 const OPEN: usize = 1000;
 
-/// What came of a code: the device, and the enrolment.
+/// What came of a code: the device, and the enrolment with this use counted.
 pub type Enrolled = (Arc<Device>, Arc<Enrolment>);
 
 impl Records {
-    /// Uses a code for a camera's key. A code that was used for this very key gives the same device again.
+    /// Uses a code for a camera's key. A code that was used for this very key gives the same device again. `name` is what whoever asks would call the
+    /// device; it counts where the code is for several devices, or has no name itself.
     ///
     /// # Errors
     /// [`RecordsError::Spent`], [`RecordsError::KeyTaken`], [`RecordsError::TooMany`], or that nothing can be written.
@@ -33,6 +35,7 @@ impl Records {
         code: &str,
         key: Fingerprint,
         expires: u64,
+        name: &str,
     ) -> Result<Enrolled, RecordsError> {
         let hash = SecretHash::of(code);
         let known = self.inner.directory().enrolment(&hash).map(|enrolment| Arc::clone(&enrolment.organisation));
@@ -44,10 +47,7 @@ impl Records {
         if write.now() >= enrolment.expires {
             return Err(RecordsError::Spent("this code's time is over; ask for a new one"));
         }
-        if let Some(device) = &enrolment.device {
-            if enrolment.fingerprint != Some(key) {
-                return Err(RecordsError::Spent("this code was used already for another key; ask for a new one"));
-            }
+        if let Some(device) = enrolment.devices.get(&key) {
             let device = scope.device(device).filter(|device| device.fingerprints().any(|held| held == key));
             let device = device
                 .ok_or(RecordsError::Spent("the device that this code was used for does not have this key any more"))?;
@@ -56,16 +56,26 @@ impl Records {
             let device = scope.device(&device.id).ok_or(RecordsError::Unknown("device"))?;
             return Ok((device, enrolment));
         }
+        if enrolment.used >= enrolment.uses {
+            let (one, more) = (
+                "this code was used already for another key; ask for a new one",
+                "this code has let in as many devices as it was made for; ask for a new one",
+            );
+            return Err(RecordsError::Spent(if enrolment.uses == 1 { one } else { more }));
+        }
         if write.directory().is_taken(&key) {
             return Err(RecordsError::KeyTaken);
         }
         scope.room_for(&write, 1)?;
-        let device = scope.new_device(enrolment.name.clone(), write.now());
+        let device = scope.new_device(name_of(&enrolment, name), write.now());
         let device = scope.insert_device(&mut write, actor, device, Some((key, Origin::Issued, Some(expires)))).await?;
-        let update = "update enrolments set device = $1, fingerprint = $2 where id = $3";
-        write.run(sqlx::query(update).bind(&*device.id).bind(key.to_string()).bind(&*enrolment.id)).await?;
+        let insert = "insert into enrolment_uses (enrolment, fingerprint, device) values ($1, $2, $3)";
+        write.run(sqlx::query(insert).bind(&*enrolment.id).bind(key.to_string()).bind(&*device.id)).await?;
+        let update = sqlx::query("update enrolments set used = used + 1 where id = $1");
+        write.run(update.bind(&*enrolment.id)).await?;
         write.audit(&scope.organisation, actor, "enrolment.use", &enrolment.id, &device.id).await?;
-        let used = Enrolment { device: Some(Arc::clone(&device.id)), fingerprint: Some(key), ..(*enrolment).clone() };
+        let mut used = Enrolment { used: enrolment.used + 1, ..(*enrolment).clone() };
+        used.devices.insert(key, Arc::clone(&device.id));
         let used = Arc::new(used);
         let known = Arc::clone(&used);
         write.then(move |directory| directory.put_enrolment(hash, known));
@@ -89,6 +99,12 @@ impl Records {
     }
 }
 
+/// A code for one device was made with that device in mind; one for several can only tell what they have in common.
+fn name_of(enrolment: &Enrolment, asked: &str) -> String {
+    let asked = if enrolment.uses == 1 && !enrolment.name.is_empty() { "" } else { asked };
+    if asked.is_empty() { enrolment.name.clone() } else { asked.to_owned() }
+}
+
 impl Scope<'_> {
     /// Enrolments after the id `after`, used and over ones too.
     #[must_use]
@@ -96,7 +112,7 @@ impl Scope<'_> {
         self.read(|held| page(&held.enrolments, after, limit, |_| true))
     }
 
-    /// Makes a code for one camera; it is in the answer and nowhere else.
+    /// Makes a code for `uses` cameras; it is in the answer and nowhere else.
     ///
     /// # Errors
     /// That nothing can be written.
@@ -105,29 +121,31 @@ impl Scope<'_> {
         actor: &Actor,
         name: &str,
         lifetime: Duration,
+        uses: u32,
     ) -> Result<(Arc<Enrolment>, Secret), RecordsError> {
         let mut write = self.begin().await?;
         let (secret, now) = (Secret::random(), write.now());
         self.sweep(&mut write, now).await?;
         self.below(OPEN, "open enrolments", |held| {
-            held.enrolments.values().filter(|one| one.device.is_none() && now < one.expires).count()
+            held.enrolments.values().filter(|one| one.used < one.uses && now < one.expires).count()
         })?;
         let enrolment = Arc::new(Enrolment {
             id: secret::random_id().into(),
             organisation: Arc::clone(&self.organisation),
             name: name.to_owned(),
-            device: None,
-            fingerprint: None,
+            uses,
+            used: 0,
+            devices: BTreeMap::new(),
             created: now,
             expires: now.saturating_add(clock::millis(lifetime)),
         });
-        let insert =
-            "insert into enrolments (id, organisation, hash, name, created, expires) values ($1, $2, $3, $4, $5, $6)";
+        let insert = "insert into enrolments (id, organisation, hash, name, uses, used, created, expires) values ($1, $2, $3, $4, $5, 0, $6, $7)";
         let insert = sqlx::query(insert)
             .bind(&*enrolment.id)
             .bind(&*self.organisation)
             .bind(String::from(secret.hash()))
             .bind(name)
+            .bind(i64::from(uses))
             .bind(millis(now))
             .bind(millis(enrolment.expires));
         write.run(insert).await?;
@@ -138,14 +156,16 @@ impl Scope<'_> {
         Ok((enrolment, secret))
     }
 
-    /// Removes codes that were never used and whose time is over.
+    /// Removes codes whose time is over and of which no device is left.
     async fn sweep(&self, write: &mut Write, now: u64) -> Result<(), RecordsError> {
-        let over = sqlx::query("delete from enrolments where organisation = $1 and device is null and expires < $2");
+        let over = "delete from enrolments where organisation = $1 and expires < $2 \
+                    and not exists (select 1 from enrolment_uses where enrolment = enrolments.id)";
+        let over = sqlx::query(over);
         if write.run(over.bind(&*self.organisation).bind(millis(now))).await? == 0 {
             return Ok(());
         }
         let spent = self.read(|held| {
-            let spent = held.enrolments.values().filter(|one| one.device.is_none() && one.expires < now);
+            let spent = held.enrolments.values().filter(|one| one.devices.is_empty() && one.expires < now);
             spent.map(|one| Arc::clone(&one.id)).collect::<Vec<_>>()
         });
         let organisation = Arc::clone(&self.organisation);

@@ -1,6 +1,6 @@
 //! The directory, read from the store.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
@@ -11,8 +11,8 @@ use sqlx::{AnyPool, Row as _};
 use super::directory::Directory;
 use super::store::timely;
 use super::types::{
-    AccessKey, Authority, CredentialKind, Device, Enrolment, Identity, Organisation, Origin, Session, StoredCredential,
-    Token, User,
+    AccessKey, Authority, CredentialKind, Device, DeviceId, Enrolment, Identity, Organisation, Origin, Session,
+    StoredCredential, Token, User,
 };
 use super::{RecordsError, SecretHash};
 
@@ -53,12 +53,24 @@ pub(super) async fn directory(pool: &AnyPool) -> Result<Directory, RecordsError>
         Ok(())
     })
     .await?;
-    each(pool, "select * from enrolments", |row| {
-        directory.put_enrolment(hash(row)?, Arc::new(enrolment(row)?));
+    enrolments(pool, &mut directory).await?;
+    Ok(directory)
+}
+
+async fn enrolments(pool: &AnyPool, directory: &mut Directory) -> Result<(), RecordsError> {
+    let mut uses: HashMap<String, BTreeMap<Fingerprint, DeviceId>> = HashMap::new();
+    each(pool, "select * from enrolment_uses", |row| {
+        let key = text(row, "fingerprint")?.parse().map_err(|_| damaged(row, "fingerprint"))?;
+        uses.entry(text(row, "enrolment")?).or_default().insert(key, id(row, "device")?);
         Ok(())
     })
     .await?;
-    Ok(directory)
+    each(pool, "select * from enrolments", |row| {
+        let devices = uses.remove(&text(row, "id")?).unwrap_or_default();
+        directory.put_enrolment(hash(row)?, Arc::new(enrolment(row, devices)?));
+        Ok(())
+    })
+    .await
 }
 
 /// The largest tables: a start waits for these two.
@@ -253,14 +265,15 @@ fn authority(row: &AnyRow) -> Result<Authority, RecordsError> {
     })
 }
 
-fn enrolment(row: &AnyRow) -> Result<Enrolment, RecordsError> {
-    let key = row.try_get::<Option<String>, _>("fingerprint")?;
+fn enrolment(row: &AnyRow, devices: BTreeMap<Fingerprint, DeviceId>) -> Result<Enrolment, RecordsError> {
+    let count = |column| u32::try_from(row.try_get::<i64, _>(column)?).map_err(|_| damaged(row, column));
     Ok(Enrolment {
         id: id(row, "id")?,
         organisation: id(row, "organisation")?,
         name: text(row, "name")?,
-        device: maybe_id(row, "device")?,
-        fingerprint: key.map(|key| key.parse().map_err(|_| damaged(row, "fingerprint"))).transpose()?,
+        uses: count("uses")?,
+        used: count("used")?,
+        devices,
         created: time(row, "created")?,
         expires: time(row, "expires")?,
     })

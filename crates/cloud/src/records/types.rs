@@ -1,6 +1,6 @@
 //! What is kept: organisations, their people, devices and secrets. An id is text that an address and a host name may hold; times are Unix milliseconds.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -389,7 +389,7 @@ impl fmt::Debug for Authority {
     }
 }
 
-/// A one-time right to bring one camera in.
+/// A right to bring cameras in, one unless it says more.
 #[derive(Debug, Clone)]
 pub struct Enrolment {
     /// Its public name.
@@ -398,10 +398,12 @@ pub struct Enrolment {
     pub organisation: OrganisationId,
     /// What the device will be called.
     pub name: String,
-    /// The device that came of it.
-    pub device: Option<DeviceId>,
-    /// The key that it was used for.
-    pub fingerprint: Option<Fingerprint>,
+    /// How many devices it lets in.
+    pub uses: u32,
+    /// How many it has let in, removed ones too.
+    pub used: u32,
+    /// The devices that came of it and are still there, by the key that it was used for.
+    pub devices: BTreeMap<Fingerprint, DeviceId>,
     /// When it was made.
     pub created: u64,
     /// When it ends.

@@ -74,8 +74,10 @@ async fn what_is_written_is_there_after_the_next_start() {
         let (access, password) =
             scope.add_access_key(&me(), &bob.id, &camera.id, "recorder", Role::Viewer, None).await.unwrap();
         let (_, cookie) = scope.add_session(&alice, None, "browser", DAY).await.unwrap();
-        let (_, code) = scope.add_enrolment(&me(), "new one", DAY).await.unwrap();
-        let (enrolled, _) = records.enrol(&me(), code.expose(), key("enrolled"), u64::MAX / 4).await.unwrap();
+        let (_, code) = scope.add_enrolment(&me(), "new one", DAY, 3).await.unwrap();
+        let (enrolled, _) = records.enrol(&me(), code.expose(), key("enrolled"), u64::MAX / 4, "").await.unwrap();
+        let (gone, _) = records.enrol(&me(), code.expose(), key("gone"), u64::MAX / 4, "").await.unwrap();
+        scope.remove_devices(&me(), &[gone.id.to_string()].into()).await.unwrap();
         let before = everything(&records, &first).await;
         drop(records);
 
@@ -91,7 +93,9 @@ async fn what_is_written_is_there_after_the_next_start() {
             records.device_of_token(&oriel_cloud::records::SecretHash::of(device_token.expose())).unwrap().id,
             camera.id
         );
-        assert_eq!(records.enrolment(code.expose()).unwrap().device.as_ref(), Some(&enrolled.id));
+        let enrolment = records.enrolment(code.expose()).unwrap();
+        assert_eq!(enrolment.devices.values().collect::<Vec<_>>(), [&enrolled.id]);
+        assert_eq!((enrolment.uses, enrolment.used), (3, 2), "a device that was removed has used it");
         assert!(records.within(&first).issuer().is_some());
         let name = CredentialKind::Name { authority: Arc::clone(&pinned.id), name: "S/N 7".to_owned() };
         assert_eq!(records.device_of(&name).unwrap().id, camera.id);
@@ -124,7 +128,7 @@ async fn nothing_of_one_organisation_is_seen_or_changed_from_another() {
         let (token, _) = a.add_token(&me(), NewToken::of(Role::Viewer, "t")).await.unwrap();
         let (access, _) = a.add_access_key(&me(), &user.id, &device.id, "k", Role::Viewer, None).await.unwrap();
         let (session, _) = a.add_session(&user, None, "", DAY).await.unwrap();
-        let (enrolment, _) = a.add_enrolment(&me(), "e", DAY).await.unwrap();
+        let (enrolment, _) = a.add_enrolment(&me(), "e", DAY, 1).await.unwrap();
         let pinned =
             a.pin_authority(&me(), &Authority::new("x").unwrap().certificate_pem(), Named::CommonName).await.unwrap();
         let before = everything(&records, &ours).await;
@@ -216,7 +220,7 @@ async fn what_ends_ends_by_the_clock() {
         scope.add_token(&me(), NewToken { expires: end, ..NewToken::of(Role::Viewer, "t") }).await.unwrap();
     let (access, _) = scope.add_access_key(&me(), &user.id, &device.id, "k", Role::Viewer, end).await.unwrap();
     let (_, cookie) = scope.add_session(&user, None, "", Duration::from_secs(1)).await.unwrap();
-    let (_, code) = scope.add_enrolment(&me(), "e", Duration::from_secs(1)).await.unwrap();
+    let (_, code) = scope.add_enrolment(&me(), "e", Duration::from_secs(1), 1).await.unwrap();
     let caller = records.token(token.expose()).unwrap();
     assert!(records.stands(&caller) && records.access_key(&access.id).is_some());
     assert!(records.session(cookie.expose()).is_some() && records.enrolment(code.expose()).is_ok());
@@ -241,16 +245,50 @@ async fn a_code_lets_one_key_in_and_the_last_administrator_stays() {
     assert!(matches!(refused, Err(RecordsError::LastAdministrator)));
     assert!(matches!(scope.remove_user(&me(), &root.id).await, Err(RecordsError::LastAdministrator)));
 
-    let (_, code) = scope.add_enrolment(&me(), "gate", DAY).await.unwrap();
+    let (_, code) = scope.add_enrolment(&me(), "gate", DAY, 1).await.unwrap();
     let (first, second) = (key("one"), key("two"));
-    let (device, _) = records.enrol(&me(), code.expose(), first, 1 << 50).await.unwrap();
-    let (again, _) = records.enrol(&me(), code.expose(), first, 1 << 51).await.unwrap();
+    let (device, _) = records.enrol(&me(), code.expose(), first, 1 << 50, "").await.unwrap();
+    let (again, _) = records.enrol(&me(), code.expose(), first, 1 << 51, "").await.unwrap();
     assert_eq!((&again.id, again.credentials.len()), (&device.id, 1));
     assert_eq!(again.credentials[0].expires, Some(1 << 51), "the newest certificate counts");
-    let other = records.enrol(&me(), code.expose(), second, 1 << 50).await;
+    let other = records.enrol(&me(), code.expose(), second, 1 << 50, "").await;
     assert!(matches!(other, Err(RecordsError::Spent(_))), "{other:?}");
-    let (_, code) = scope.add_enrolment(&me(), "copy", DAY).await.unwrap();
-    assert!(matches!(records.enrol(&me(), code.expose(), first, 1 << 50).await, Err(RecordsError::KeyTaken)));
-    let kept = records.enrol(&me(), code.expose(), second, 1 << 50).await;
+    let (_, code) = scope.add_enrolment(&me(), "copy", DAY, 1).await.unwrap();
+    assert!(matches!(records.enrol(&me(), code.expose(), first, 1 << 50, "").await, Err(RecordsError::KeyTaken)));
+    let kept = records.enrol(&me(), code.expose(), second, 1 << 50, "").await;
     assert!(kept.is_ok(), "a refusal does not use the code up: {kept:?}");
+}
+
+#[tokio::test]
+async fn a_code_for_several_lets_so_many_keys_in_and_tells_each_by_the_name_it_came_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let records = open(folder.path(), None).await;
+    let scope = records.within(&records.first_organisation().unwrap());
+    let (_, code) = scope.add_enrolment(&me(), "warehouse", DAY, 3).await.unwrap();
+    let actor = me();
+    let enrol = |key, hint| records.enrol(&actor, code.expose(), key, 1 << 50, hint);
+    let keys = ["one", "two", "three", "four", "five"].map(key);
+    let (first, _) = enrol(keys[0], "ramp").await.unwrap();
+    let (second, _) = enrol(keys[1], "").await.unwrap();
+    assert_eq!((first.name.as_str(), second.name.as_str()), ("ramp", "warehouse"));
+    let (again, enrolment) = enrol(keys[0], "another name").await.unwrap();
+    assert_eq!((&again.id, again.name.as_str(), enrolment.used), (&first.id, "ramp", 2), "the same key is no new use");
+    // Removing a device gives no use back: a code that is known too widely does not live for ever.
+    scope.remove_devices(&me(), &[second.id.to_string()].into()).await.unwrap();
+    // All that come at once: one use is left.
+    let crowd = keys[2..].iter().map(|key| enrol(*key, ""));
+    let let_in = futures_util::future::join_all(crowd).await.into_iter().filter(Result::is_ok).count();
+    assert_eq!(let_in, 1);
+    let spent = enrol(key("six"), "").await;
+    assert!(matches!(spent, Err(RecordsError::Spent(why)) if why.contains("as many devices")), "{spent:?}");
+    let uses = scope.audit(&AuditQuery::default(), 99).await.unwrap();
+    assert_eq!(uses.iter().filter(|line| line.action == "enrolment.use").count(), 3, "a line each");
+
+    // A code for one camera was made with that camera in mind.
+    let (_, code) = scope.add_enrolment(&me(), "gate", DAY, 1).await.unwrap();
+    let (gate, _) = records.enrol(&me(), code.expose(), key("gate"), 1 << 50, "mine").await.unwrap();
+    assert_eq!(gate.name, "gate");
+    let (_, code) = scope.add_enrolment(&me(), "", DAY, 1).await.unwrap();
+    let (named, _) = records.enrol(&me(), code.expose(), key("nameless"), 1 << 50, "mine").await.unwrap();
+    assert_eq!(named.name, "mine");
 }

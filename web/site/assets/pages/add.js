@@ -1,4 +1,4 @@
-// Add a camera: by a one-time enrolment code, or by the certificate that it has.
+// Add cameras: by an enrolment code, or by the certificate that it has.
 // @ts-check
 
 import { ask, query, retries } from '../api.js';
@@ -8,7 +8,7 @@ import { when } from '../format.js';
 import { keyFields, keyOf } from './device.js';
 
 const WITHDRAW = { title: 'Withdraw this code?', text: 'Nobody can enrol a camera with it any more.', act: 'Withdraw' };
-const FORGET = { title: 'Forget this code?', text: 'The camera that came of it stays.', act: 'Forget' };
+const FORGET = { title: 'Forget this code?', text: 'The cameras that came of it stay.', act: 'Forget' };
 
 class Add extends Page {
   open() {
@@ -33,6 +33,7 @@ class Add extends Page {
     const content = [
       h('p', null, 'The camera makes a key of its own, over ONVIF; your organisation’s authority signs its certificate. From then on it dials in by itself.'),
       field('Name of the camera', h('input', { name: 'name', maxlength: 200, placeholder: 'Loading dock' })),
+      field('Cameras it lets in', h('input', { name: 'uses', type: 'number', min: 1, max: 1000, step: 1, value: 1, required: true })),
       field('The code is good for', choice('expires', [['3600', '1 hour'], ['86400', '1 day'], ['604800', '7 days']], '86400')),
     ];
     return section(
@@ -41,12 +42,13 @@ class Add extends Page {
         content,
         'Make a code',
         async (data) => {
-          const body = { name: text(data, 'name'), expires_in: Number(text(data, 'expires')) };
+          const uses = Number(text(data, 'uses'));
+          const body = { name: text(data, 'name'), expires_in: Number(text(data, 'expires')), uses };
           const made = /** @type {{ code: string, expires: number }} */ (await ask('POST', '/enrolments', body));
           const line = `oriel enroll http://CAMERA/onvif/device_service --user admin --cloud ${location.origin} --code ${made.code}`;
           showOnce(
             'Enrolment code',
-            `Run this on a computer in the camera’s network. CAMERA is the camera’s address there, admin its administrator, whose password is taken from ORIEL_PASSWORD. The code works once, until ${when(made.expires)}.`,
+            `Run this on a computer in the camera’s network. CAMERA is the camera’s address there, admin its administrator, whose password is taken from ORIEL_PASSWORD. The code works ${uses === 1 ? 'once' : `for ${uses} cameras`}, until ${when(made.expires)}.${uses === 1 ? '' : ' A bridge takes it as it is: `oriel device --discover --cloud … --code …`.'}`,
             [['Code', made.code], ['Command', line]],
             () => void pages.refresh(),
           );
@@ -90,9 +92,9 @@ class Add extends Page {
         moment(one.created),
         state(one),
         button(
-          one.device ? 'Forget' : 'Withdraw',
+          one.used >= one.uses ? 'Forget' : 'Withdraw',
           () =>
-            confirm(one.device ? FORGET : WITHDRAW, async () => {
+            confirm(one.used >= one.uses ? FORGET : WITHDRAW, async () => {
               await ask('DELETE', `/enrolments/${encodeURIComponent(one.id)}`);
               await pages.refresh();
             }),
@@ -106,10 +108,15 @@ class Add extends Page {
 
 /** @param {EnrolmentView} one */
 function state(one) {
-  if (one.device) {
-    return ['Used: ', h('a', { href: `#/devices/${encodeURIComponent(one.device)}` }, one.name || one.device)];
+  const [device] = one.devices;
+  if (one.uses === 1 && device !== undefined) {
+    return ['Used: ', h('a', { href: `#/devices/${encodeURIComponent(device)}` }, one.name || device)];
   }
-  return one.expires > Date.now() ? `Good until ${when(one.expires)}` : 'Expired';
+  const used = one.uses === 1 ? '' : `${one.used} of ${one.uses} used. `;
+  if (one.used >= one.uses) {
+    return used || 'Used';
+  }
+  return used + (one.expires > Date.now() ? `Good until ${when(one.expires)}` : 'Expired');
 }
 
 customElements.define('oriel-add', Add);

@@ -25,7 +25,7 @@ const FORMAT: u32 = 1;
 const PROBE: &str = "backup";
 
 /// What lasts: table and columns, parents before children.
-const TABLES: [(&str, &[&str]); 10] = [
+const TABLES: [(&str, &[&str]); 11] = [
     ("organisations", &["id", "name", "suspended", "limits", "created"]),
     ("users", &["id", "organisation", "email", "name", "role", "instance", "disabled", "password", "created"]),
     ("devices", &["id", "organisation", "name", "revoked", "created"]),
@@ -33,7 +33,8 @@ const TABLES: [(&str, &[&str]); 10] = [
     ("authorities", &["id", "organisation", "kind", "identity", "certificate", "sealed", "created"]),
     ("tokens", &["id", "organisation", "holder", "name", "hash", "role", "instance", "devices", "created", "expires"]),
     ("access_keys", &["id", "organisation", "holder", "device", "name", "role", "sealed", "created", "expires"]),
-    ("enrolments", &["id", "organisation", "hash", "name", "device", "fingerprint", "created", "expires"]),
+    ("enrolments", &["id", "organisation", "hash", "name", "uses", "used", "created", "expires"]),
+    ("enrolment_uses", &["enrolment", "fingerprint", "device"]),
     ("audit", &["id", "organisation", "at", "actor", "address", "action", "target", "detail"]),
     ("meta", &["key", "value"]),
 ];
@@ -45,7 +46,7 @@ const OWNER: &str = "owner";
 
 /// Columns that hold numbers, in whatever table; all others hold text.
 fn is_number(column: &str) -> bool {
-    ["suspended", "instance", "disabled", "revoked", "created", "expires", "at"].contains(&column)
+    ["suspended", "instance", "disabled", "revoked", "uses", "used", "created", "expires", "at"].contains(&column)
 }
 
 /// Why there is no backup, or nothing was restored.
