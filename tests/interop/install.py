@@ -89,6 +89,16 @@ def npm(folder):
     run(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--save-exact", *NPM], cwd=folder)
 
 
+def cameras():
+    """Cameras from crates.io, by their lock file. Cargo knows what is up to date."""
+    manifest = Path(__file__).resolve().parent / "peers/cameras/Cargo.toml"
+    run(["cargo", "build", "--locked", "--quiet", "--manifest-path", manifest, "--target-dir", CACHE / "cameras"])
+
+
+def camera(name):
+    return CACHE / "cameras/debug" / name
+
+
 def everything():
     CACHE.mkdir(parents=True, exist_ok=True)
     apt()
@@ -105,6 +115,7 @@ def everything():
     jobs = [
         threading.Thread(target=work, args=(stamped, CACHE / name, packages, build)) for name, packages, build in wanted
     ]
+    jobs.append(threading.Thread(target=work, args=(cameras,)))
     for job in jobs:
         job.start()
     for job in jobs:
