@@ -8,6 +8,7 @@ use oriel_soap::Fault;
 
 mod call;
 mod connection;
+pub mod discovery;
 pub mod forward;
 mod origin;
 pub mod provision;

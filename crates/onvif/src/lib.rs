@@ -6,6 +6,7 @@
 pub mod analytics;
 pub mod device_io;
 pub mod device_mgmt;
+pub mod discovery;
 pub mod events;
 pub mod imaging;
 pub mod media;

@@ -36,3 +36,5 @@ pub const TRP: Ns = Ns::new("trp", "http://www.onvif.org/ver10/replay/wsdl");
 pub const TRV: Ns = Ns::new("trv", "http://www.onvif.org/ver10/receiver/wsdl");
 /// Remote discovery; the device types of discovery are in it.
 pub const DN: Ns = Ns::new("dn", "http://www.onvif.org/ver10/network/wsdl");
+/// WS-Discovery.
+pub const WSD: Ns = Ns::new("d", "http://schemas.xmlsoap.org/ws/2005/04/discovery");
