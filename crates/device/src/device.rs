@@ -1,20 +1,20 @@
 //! Starting and stopping a device.
 
 use crate::accounts::random_password;
-use crate::config::{Config, DEVICE_CERTIFICATE};
-use crate::door::{Door, Lan, Origin};
+use crate::config::Config;
+use crate::door::{Door, Lan};
 use crate::interfaces;
-use crate::keystore::{KeyMaker, KeyStore};
+use crate::keystore::KeyStore;
 use crate::services::{self, Shared};
-use crate::store::{Account, Files, Folder, Keystore, Role, Secret, State, Store, StoreError, VERSION};
-use crate::supervisor::{Means, Reports, Serve, Supervisor, Tunnel};
+use crate::store::{Account, Role, Secret, StoreError};
+use crate::supervisor::Reports;
+use crate::uplinked::{Opened, Uplinked};
 use http::{Request, Response};
 use oriel_soap::Levels;
 use oriel_soap::auth::AuthOptions;
-use oriel_trust::{Fingerprint, Identity, TrustError};
+use oriel_trust::{Fingerprint, TrustError};
 use oriel_uplink::Body;
 use oriel_uplink::device::{BoxFuture, State as Connection};
-use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -44,6 +44,15 @@ pub enum DeviceError {
     /// The system gives no random numbers.
     #[error("the system gives no random numbers")]
     NoRandom,
+    /// What a bridge was told of a camera.
+    #[cfg(feature = "bridge")]
+    #[error("camera {name}: {problem}")]
+    Camera {
+        /// Its name in the list.
+        name: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// The start was cut off by the end of the runtime.
     #[error("the start was interrupted")]
     Interrupted,
@@ -79,14 +88,8 @@ pub struct UplinkStatus {
 /// A running device. Dropping it ends everything that it started.
 pub struct Device {
     lan: Lan,
-    supervisor: Supervisor,
-    /// Ends with this value.
-    _maker: KeyMaker,
-    serve: Serve,
-    shared: Arc<Shared>,
-    fingerprint: Fingerprint,
+    uplinked: Uplinked,
     first: Option<FirstCredentials>,
-    folder: Folder,
 }
 
 impl fmt::Debug for Device {
@@ -105,12 +108,13 @@ impl Device {
     /// [`DeviceError`]. Nothing is left running then.
     pub async fn start(config: Config) -> Result<Self, DeviceError> {
         let (config, opened) = tokio::task::spawn_blocking(move || {
-            let opened = Opened::open(&config);
-            (config, opened)
+            let mut first = None;
+            let opened = Opened::open(&config.data, || first_users(&config, &mut first));
+            (config, opened.map(|opened| (opened, first)))
         })
         .await
         .map_err(|_| DeviceError::Interrupted)?;
-        let opened = opened?;
+        let (opened, first) = opened?;
 
         let mut listeners = Vec::with_capacity(config.listen.len());
         for address in &config.listen {
@@ -119,40 +123,19 @@ impl Device {
         }
         let local = listeners.first().map_or(([0, 0, 0, 0], 0).into(), |(address, _)| reachable(*address));
 
-        let fingerprint = opened.identity.fingerprint();
-        let state = opened.store.state();
-        let mut options = AuthOptions::new(format!("oriel-{}", state.uuid));
+        let mut options = AuthOptions::new(format!("oriel-{}", opened.store.state().uuid));
         options.skew = config.clock_tolerance.try_into().unwrap_or(options.skew);
         let (insecure, max_body, max_connections) = (config.insecure_uplinks, config.max_body, config.max_connections);
         let join_trace = config.join_trace;
-        let shared = Arc::new(shared(config, opened.store, opened.identity));
+        let shared = Arc::new(shared(config, &opened));
         let door = Door::new(Arc::clone(&shared), services::router(), &options, max_body);
         let door = Arc::new(door.joining(join_trace));
         let lan = Lan::start(listeners, &door, max_connections);
-        let serve: Serve = Arc::new(move |tunnel, request| {
+        let uplinked = Uplinked::start(shared, opened.into_parts(), insecure, local, move |request, origin| {
             let door = Arc::clone(&door);
-            Box::pin(async move { door.serve(request, Origin::Uplink { tunnel, local }).await })
+            async move { door.serve(request, origin).await }
         });
-        let means = Means {
-            uuid: state.uuid,
-            keys: Arc::clone(&shared.keys),
-            call_out: shared.call_out.clone(),
-            insecure,
-            serve: Arc::clone(&serve),
-            made: HashMap::new(),
-        };
-        let supervisor = Supervisor::start(shared.store.watch(), means, shared.reports.clone());
-        let maker = KeyMaker::start(shared.store.clone());
-        Ok(Self {
-            lan,
-            supervisor,
-            _maker: maker,
-            serve,
-            shared,
-            fingerprint,
-            first: opened.first,
-            folder: opened.folder,
-        })
+        Ok(Self { lan, uplinked, first })
     }
 
     /// Where the LAN reaches the device, with the ports that the system chose.
@@ -162,17 +145,17 @@ impl Device {
 
     /// The device's name for ever.
     pub fn uuid(&self) -> Uuid {
-        self.shared.store.state().uuid
+        self.uplinked.uuid()
     }
 
     /// The fingerprint of the device's own key, by which a cloud knows it.
     pub fn fingerprint(&self) -> Fingerprint {
-        self.fingerprint
+        self.uplinked.fingerprint()
     }
 
     /// The file with the device's own certificate, in PEM.
     pub fn certificate(&self) -> PathBuf {
-        self.folder.certificate()
+        self.uplinked.certificate()
     }
 
     /// The account that was made when this was the first start and the configuration named none.
@@ -182,12 +165,7 @@ impl Device {
 
     /// How the uplinks do, in the order in which they were set.
     pub fn uplinks(&self) -> Vec<UplinkStatus> {
-        let status = |address: &str| {
-            let report = self.shared.reports.of(address);
-            let (state, error) = report.map_or((Connection::Offline, None), |report| (report.status, report.error));
-            UplinkStatus { remote_address: address.to_owned(), state, error }
-        };
-        self.shared.store.state().uplinks.iter().map(|entry| status(&entry.remote_address)).collect()
+        self.uplinked.uplinks()
     }
 
     /// What an uplink named `address` with these rights would answer through: for many tunnels to one device's services.
@@ -195,47 +173,22 @@ impl Device {
         &self,
         address: &str,
         levels: Levels,
-    ) -> impl Fn(Request<Body>) -> BoxFuture<'static, Response<Body>> + Clone + Send + Sync + 'static {
-        let (serve, tunnel) = (Arc::clone(&self.serve), Tunnel::fixed(address, levels));
-        move |request| serve(tunnel.clone(), request)
+    ) -> impl Fn(Request<Body>) -> BoxFuture<'static, Response<Body>> + Clone + Send + Sync + 'static + use<> {
+        self.uplinked.service(address, levels)
     }
 
     /// Takes no more requests, lets the answers that are on their way arrive, closes every uplink, and returns when all is done: within
     /// some ten seconds.
     pub async fn stop(self) {
-        tokio::join!(self.lan.stop(), self.supervisor.stop());
-    }
-}
-
-/// What a device has on disk.
-struct Opened {
-    folder: Folder,
-    store: Store,
-    identity: Identity,
-    first: Option<FirstCredentials>,
-}
-
-impl Opened {
-    fn open(config: &Config) -> Result<Self, DeviceError> {
-        let folder = Folder::open(&config.data)?;
-        let mut first = None;
-        let store = Store::open::<DeviceError>(Box::new(Files), folder.path(), |disk| {
-            let state = first_state(config, &mut first)?;
-            folder.make_identity::<DeviceError>(disk, &state.serial)?;
-            Ok(state)
-        })?;
-        let identity = folder.identity()?;
-        Ok(Self { folder, store, identity, first })
+        tokio::join!(self.lan.stop(), self.uplinked.stop());
     }
 }
 
 /// What the handlers work with.
-fn shared(config: Config, store: Store, own: Identity) -> Shared {
-    let mut certificates = config.certificates;
-    certificates.insert(DEVICE_CERTIFICATE.to_owned(), own);
+fn shared(config: Config, opened: &Opened) -> Shared {
     Shared {
-        store,
-        keys: Arc::new(KeyStore::new(certificates, config.policies)),
+        store: opened.store.clone(),
+        keys: Arc::new(KeyStore::new(opened.identities(config.certificates), config.policies)),
         reports: Reports::default(),
         information: config.information,
         call_out: config.call_out,
@@ -243,8 +196,8 @@ fn shared(config: Config, store: Store, own: Identity) -> Shared {
     }
 }
 
-/// The document of a device that starts for the first time.
-fn first_state(config: &Config, first: &mut Option<FirstCredentials>) -> Result<State, DeviceError> {
+/// The accounts of a device that starts for the first time.
+fn first_users(config: &Config, first: &mut Option<FirstCredentials>) -> Result<Vec<Account>, DeviceError> {
     let mut users = config.users.clone();
     if users.is_empty() {
         let password = random_password().map_err(|_| DeviceError::NoRandom)?;
@@ -252,9 +205,7 @@ fn first_state(config: &Config, first: &mut Option<FirstCredentials>) -> Result<
         *first = Some(FirstCredentials { user: name.clone(), password: password.clone() });
         users.push(Account { name, password: Secret::new(password), level: Role::Administrator });
     }
-    let uuid = Uuid::new_v4();
-    let serial = uuid.simple().to_string()[..12].to_ascii_uppercase();
-    Ok(State { version: VERSION, uuid, serial, users, uplinks: Vec::new(), keystore: Keystore::default() })
+    Ok(users)
 }
 
 /// An address that others can dial, for a listener that takes all.

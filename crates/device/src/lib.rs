@@ -44,6 +44,7 @@ mod keystore;
 mod services;
 pub mod store;
 mod supervisor;
+mod uplinked;
 
 #[cfg(feature = "bridge")]
 pub use config::BridgeConfig;

@@ -19,7 +19,8 @@ const MEDIA_SERVICES: [&str; 2] = ["http://www.onvif.org/ver10/media/wsdl", "htt
 pub struct Parsed<'a> {
     /// The parse that everything is decided on.
     pub envelope: Envelope<'a>,
-    action: Option<String>,
+    /// The action that stands beside it.
+    pub action: Option<String>,
 }
 
 /// A request that may pass.

@@ -14,7 +14,7 @@ const TIME: Duration = Duration::from_secs(20);
 ///
 /// # Errors
 /// The answer: 413, 408, or 400 when the connection broke.
-pub(super) async fn read(body: Body, most: usize) -> Result<Bytes, Refused> {
+pub(crate) async fn read(body: Body, most: usize) -> Result<Bytes, Refused> {
     match tokio::time::timeout(TIME, collect(body, most)).await {
         Ok(read) => read,
         Err(_) => {
@@ -44,10 +44,10 @@ async fn collect(mut body: Body, most: usize) -> Result<Bytes, Refused> {
 }
 
 /// The answer to a request that does not get through the door.
-pub(super) type Refused = Box<Response<Body>>;
+pub(crate) type Refused = Box<Response<Body>>;
 
 /// An answer in plain text.
-pub(super) fn plain(status: StatusCode, text: impl Into<String>) -> Refused {
+pub(crate) fn plain(status: StatusCode, text: impl Into<String>) -> Refused {
     let mut text = text.into();
     text.push('\n');
     let length = text.len();

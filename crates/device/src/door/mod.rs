@@ -13,16 +13,17 @@ mod origin;
 mod stall;
 mod told;
 
-use body::Refused;
+pub(crate) use body::{Refused, plain, read};
 pub(crate) use lan::Lan;
 pub(crate) use origin::{Base, Origin};
+pub(crate) use told::{answered, span};
 
 use crate::config::JoinTrace;
 use crate::services::{Call, SERVICES, Shared};
 use crate::store::State;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use jiff::Timestamp;
-use oriel_soap::auth::{Account, Accounts, Attempt, AuthOptions, Authenticator, Refusal, Secret};
+use oriel_soap::auth::{Account, Accounts, Attempt, AuthOptions, Authenticator, Identity, Refusal, Secret};
 use oriel_soap::envelope::{CONTENT_TYPE, ContentType};
 use oriel_soap::xml::Limits;
 use oriel_soap::{AccessClass, Caller, Envelope, Level, Levels, Reply, Router};
@@ -99,23 +100,39 @@ impl Door {
         if self.router.row(envelope).is_none_or(|row| row.access == AccessClass::PreAuth) {
             return Ok(Caller::anonymous(via));
         }
-        let now = Timestamp::now();
-        let token = envelope.username_token().map_err(faulty)?;
-        let authorization = head.headers.get(header::AUTHORIZATION);
-        let attempt = Attempt {
-            authorization: authorization.map(|value| value.to_str().unwrap_or_default()),
-            method: head.method.as_str(),
-            uri: head.uri.path_and_query().map_or("/", |target| target.as_str()),
-            token: token.as_ref(),
-        };
-        match self.authenticator.authenticate(&attempt, &Users(self.shared.store.state()), now) {
-            Ok(Some(found)) => Ok(Caller { levels: found.levels, user: Some(found.user), via }),
+        let users = Users(self.shared.store.state());
+        let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+        match shown(&self.authenticator, &users, Some(envelope), head, target)? {
+            Some(found) => Ok(Caller { levels: found.levels, user: Some(found.user), via }),
             // Core §5.9.1: who shows nothing is asked for HTTP Digest.
-            Ok(None) => Err(challenge(self.authenticator.challenges(now, false))),
-            Err(Refusal::Challenge(challenges)) => Err(challenge(challenges)),
-            Err(Refusal::Fault(fault)) => Err(faulty(fault)),
+            None => Err(challenge(self.authenticator.challenges(Timestamp::now(), false))),
         }
     }
+}
+
+/// Who it is, by what a request shows; none if it shows nothing. `target` is what the client asked for: path and query.
+///
+/// # Errors
+/// Something was shown that does not hold.
+pub(crate) fn shown(
+    authenticator: &Authenticator,
+    accounts: &impl Accounts,
+    envelope: Option<&Envelope<'_>>,
+    head: &http::request::Parts,
+    target: &str,
+) -> Result<Option<Identity>, Refused> {
+    let token = envelope.map(Envelope::username_token).transpose().map_err(faulty)?.flatten();
+    let authorization = head.headers.get(header::AUTHORIZATION);
+    let attempt = Attempt {
+        authorization: authorization.map(|value| value.to_str().unwrap_or_default()),
+        method: head.method.as_str(),
+        uri: target,
+        token: token.as_ref(),
+    };
+    authenticator.authenticate(&attempt, accounts, Timestamp::now()).map_err(|refused| match refused {
+        Refusal::Challenge(challenges) => challenge(challenges),
+        Refusal::Fault(fault) => faulty(fault),
+    })
 }
 
 /// The accounts of this moment.
@@ -123,12 +140,17 @@ struct Users(Arc<State>);
 
 impl Accounts for Users {
     fn lookup(&self, user: &str) -> Option<Account> {
-        let account = self.0.users.iter().find(|account| account.name == user)?;
-        Some(Account {
-            secret: Secret::Password(account.password.reveal().to_owned()),
-            levels: Levels::of(Level::from(account.level)),
-        })
+        lookup(&self.0.users, user)
     }
+}
+
+/// The account of this name.
+pub(crate) fn lookup(accounts: &[crate::store::Account], user: &str) -> Option<Account> {
+    let account = accounts.iter().find(|account| account.name == user)?;
+    Some(Account {
+        secret: Secret::Password(account.password.reveal().to_owned()),
+        levels: Levels::of(Level::from(account.level)),
+    })
 }
 
 fn check_path(path: &str) -> Result<(), Refused> {
@@ -154,11 +176,11 @@ fn content_type(headers: &HeaderMap) -> Result<ContentType, Refused> {
     ContentType::parse(text("content-type")?, text("soapaction")?).map_err(|error| unsupported(error.to_string()))
 }
 
-fn faulty(fault: oriel_soap::Fault) -> Refused {
+pub(crate) fn faulty(fault: oriel_soap::Fault) -> Refused {
     Box::new(soap(Reply::of_fault(fault)))
 }
 
-fn challenge(challenges: Vec<String>) -> Refused {
+pub(crate) fn challenge(challenges: Vec<String>) -> Refused {
     let mut response = faulty(oriel_soap::Fault::not_authorized("show who you are by HTTP Digest or WS-UsernameToken"));
     *response.status_mut() = StatusCode::UNAUTHORIZED;
     for challenge in challenges {
@@ -168,7 +190,7 @@ fn challenge(challenges: Vec<String>) -> Refused {
     response
 }
 
-fn soap(reply: Reply) -> Response<Body> {
+pub(crate) fn soap(reply: Reply) -> Response<Body> {
     let length = reply.body.len();
     let mut response = Response::new(bodies::full(reply.body));
     *response.status_mut() = reply.status;

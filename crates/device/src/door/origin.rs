@@ -64,6 +64,12 @@ impl Base {
         }
     }
 
+    /// The same, where a segment of the path says which of several devices is meant: `/gate`, or nothing.
+    #[cfg(feature = "bridge")]
+    pub(crate) fn below(self, prefix: &str) -> Self {
+        Self(self.0 + prefix)
+    }
+
     /// The address of one of our paths.
     pub(crate) fn join(&self, path: &str) -> String {
         format!("{}{path}", self.0)

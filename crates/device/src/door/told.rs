@@ -12,7 +12,7 @@ use tracing::{Instrument as _, Span};
 const LONGEST: usize = 64;
 
 /// The span of a request. Its name and its trace are the other side's words, so they count in a tunnel alone.
-pub(super) fn span(headers: &HeaderMap, origin: &Origin, join_trace: Option<JoinTrace>) -> Span {
+pub(crate) fn span(headers: &HeaderMap, origin: &Origin, join_trace: Option<JoinTrace>) -> Span {
     // Of the highest level, so that it is there with every filter.
     let span = tracing::error_span!("operation", id = Empty, peer = Empty, uplink = Empty);
     match origin {
@@ -40,7 +40,7 @@ fn name(value: &HeaderValue) -> Option<&str> {
 }
 
 /// Answers within `span`, and says so.
-pub(super) async fn answered(answer: impl Future<Output = Response<Body>>, span: Span) -> Response<Body> {
+pub(crate) async fn answered(answer: impl Future<Output = Response<Body>>, span: Span) -> Response<Body> {
     let started = Instant::now();
     let response = answer.instrument(span.clone()).await;
     let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -10,8 +10,9 @@ use crate::door::Base;
 use crate::keystore::KeyStore;
 use crate::store::{ChangeError, State, Store};
 use crate::supervisor::Reports;
+use oriel_onvif::device_mgmt::{OnvifVersion, Service as Shown, ServiceCapabilities};
 use oriel_soap::xml::{Any, Ns};
-use oriel_soap::{Caller, Fault, HasCaller, Router};
+use oriel_soap::{Caller, Fault, HasCaller, Router, With};
 use std::sync::Arc;
 
 /// What the handlers work with.
@@ -74,8 +75,36 @@ pub(crate) struct Service {
     pub(crate) capabilities: fn(&Shared) -> Any,
 }
 
+impl Service {
+    /// Its row of GetServices, at `x_addr`; with what it can do, if that is asked for.
+    pub(crate) fn shown(&self, x_addr: String, include_capability: bool, shared: &Shared) -> Shown {
+        let inside = || ServiceCapabilities::with(|inside| inside.any = vec![(self.capabilities)(shared)]);
+        Shown::with(|shown| {
+            shown.namespace = self.namespace.uri.to_owned();
+            shown.x_addr = x_addr;
+            shown.version = OnvifVersion::with(|version| (version.major, version.minor) = self.version);
+            shown.capabilities = include_capability.then(inside);
+        })
+    }
+}
+
 /// The services, the device service first.
 pub(crate) static SERVICES: &[Service] = &[device_mgmt::SERVICE, uplink::SERVICE, security::SERVICE];
+
+/// The services that a camera which knows nothing of the cloud has of us, and their handlers.
+#[cfg(feature = "bridge")]
+pub(crate) mod bridged {
+    use super::{Call, Service, security, uplink};
+    use oriel_soap::Router;
+
+    /// The services.
+    pub(crate) static SERVICES: &[Service] = &[uplink::SERVICE, security::SERVICE];
+
+    /// Their handlers.
+    pub(crate) fn router() -> Router<Call> {
+        security::bind(uplink::bind(Router::new(&[&oriel_onvif::uplink::TABLE, &oriel_onvif::security::TABLE])))
+    }
+}
 
 /// All handlers of all services. Operations of services that are not served are unknown here (Core §5.11.2).
 pub(crate) fn router() -> Router<Call> {

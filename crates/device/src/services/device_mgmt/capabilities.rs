@@ -19,16 +19,8 @@ pub(super) async fn get_wsdl_url(_: Call, _: GetWsdlUrl) -> Result<GetWsdlUrlRes
 }
 
 pub(super) async fn get_services(call: Call, request: GetServices) -> Result<GetServicesResponse, Fault> {
-    let show = |service: &Service| {
-        oriel_onvif::device_mgmt::Service::with(|shown| {
-            shown.namespace = service.namespace.uri.to_owned();
-            shown.x_addr = call.base.join(service.path);
-            shown.version = version(service.version);
-            shown.capabilities = request
-                .include_capability
-                .then(|| ServiceCapabilities::with(|inside| inside.any = vec![(service.capabilities)(&call.shared)]));
-        })
-    };
+    let show =
+        |service: &Service| service.shown(call.base.join(service.path), request.include_capability, &call.shared);
     Ok(GetServicesResponse::with(|response| {
         response.service = SERVICES.iter().map(show).collect();
     }))
