@@ -3,21 +3,21 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
-use jiff::civil::{Date, Time};
-use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
-use oriel_onvif::device_mgmt::{DateTime, GetServices, GetSystemDateAndTime, Service};
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, Limited};
+use oriel_onvif::device_mgmt::{GetServices, Service};
 use oriel_onvif::ns;
 use oriel_soap::Operation;
-use oriel_soap::auth::{DigestClient, UsernameToken};
 use oriel_soap::envelope::{self, Envelope, Headers, ReplyError};
 use oriel_soap::xml::{Any, Limits, Ns};
 use tokio::sync::Mutex;
 use url::{Position, Url};
 
-use crate::transport::{Direct, Transport};
+use crate::ask::{Question, Streaming, Way};
+use crate::body::full;
+use crate::credentials::{Account, Credentials};
+use crate::quirks::Quirks;
+use crate::transport::{Direct, LONGEST, Transport};
 use crate::{CallError, TransportError};
 
 /// What the caller shows.
@@ -46,23 +46,19 @@ impl std::fmt::Debug for Auth {
     }
 }
 
-/// What was learnt of the device's wishes.
-#[derive(Default)]
-struct Learnt {
-    digest: Option<DigestClient>,
-    /// The device's clock less ours, once it asked for a UsernameToken.
-    token_offset: Option<SignedDuration>,
-    /// Namespace and path of each service, until a call there fails: a device may move them when it restarts.
-    services: Option<Vec<(String, String)>>,
-}
-
 /// A client of one device.
 pub struct Client {
-    transport: Arc<dyn Transport>,
-    /// Path and query of the device service; those of other services are asked for.
-    entry: String,
-    auth: Auth,
-    learnt: Mutex<Learnt>,
+    way: Arc<dyn Way>,
+    shown: Shown,
+    /// Namespace and path of each service, until a call there fails: a device may move them when it restarts.
+    services: Mutex<Option<Vec<(String, String)>>>,
+}
+
+/// What goes with each request.
+enum Shown {
+    Nothing,
+    Bearer(String),
+    Account(Arc<Credentials>),
 }
 
 impl Client {
@@ -71,17 +67,25 @@ impl Client {
     /// # Errors
     /// [`TransportError::Address`].
     pub fn new(url: &Url, tls: Option<rustls::ClientConfig>, auth: Auth) -> Result<Self, TransportError> {
-        let entry = match target(url) {
-            "" | "/" => "/onvif/device_service".to_owned(),
-            target => target.to_owned(),
-        };
-        Ok(Self::over(Arc::new(Direct::new(url, tls)?), entry, auth))
+        Ok(Self::over(Arc::new(Direct::new(url, tls)?), entry(url), auth))
     }
 
     /// A client over any transport; `entry` is the path of the device service.
     #[must_use]
     pub fn over(transport: Arc<dyn Transport>, entry: String, auth: Auth) -> Self {
-        Self { transport, entry, auth, learnt: Mutex::default() }
+        let shown = match auth {
+            Auth::None => Shown::Nothing,
+            Auth::Bearer(token) => Shown::Bearer(format!("Bearer {token}")),
+            Auth::Password { user, password } => {
+                Shown::Account(Arc::new(Credentials::new(Account { user, password }, &Quirks::default())))
+            }
+        };
+        Self { way: Arc::new(Over { transport, entry }), shown, services: Mutex::default() }
+    }
+
+    /// A client of a camera.
+    pub(crate) fn of(way: Arc<dyn Way>, credentials: Option<Arc<Credentials>>) -> Self {
+        Self { way, shown: credentials.map_or(Shown::Nothing, Shown::Account), services: Mutex::default() }
     }
 
     /// Calls an operation of our tables.
@@ -117,27 +121,27 @@ impl Client {
     async fn ask(
         &self,
         service: Ns,
-        write: &(dyn Fn(&Headers) -> Vec<u8> + Sync),
+        write: &(dyn Fn(&Headers) -> Vec<u8> + Send + Sync),
     ) -> Result<Response<Bytes>, CallError> {
         let path = self.path_of(service).await?;
         let asked = self.exchange(&path, write).await;
         if asked.is_err() {
-            self.learnt.lock().await.services = None;
+            *self.services.lock().await = None;
         }
         asked
     }
 
     async fn unhappy(&self, response: &Response<Bytes>, error: ReplyError) -> CallError {
-        self.learnt.lock().await.services = None;
+        *self.services.lock().await = None;
         unhappy(response, error)
     }
 
     /// The path and query of a service: the device says them by GetServices, once; its host is not followed.
     async fn path_of(&self, service: Ns) -> Result<String, CallError> {
         if service == ns::TDS {
-            return Ok(self.entry.clone());
+            return Ok(self.way.entry());
         }
-        let known = self.learnt.lock().await.services.clone();
+        let known = self.services.lock().await.clone();
         let services = match known {
             Some(services) => services,
             None => {
@@ -149,96 +153,55 @@ impl Client {
         };
         let found = services.iter().find(|(namespace, _)| namespace == service.uri).map(|(_, path)| path.clone());
         // Remembered only where it helped: a device that lacks the service now is asked again.
-        self.learnt.lock().await.services = found.is_some().then_some(services);
+        *self.services.lock().await = found.is_some().then_some(services);
         found.ok_or_else(|| CallError::Unreadable(format!("the device offers no service {}", service.uri)))
     }
 
-    /// One exchange, with what the device asks of us: nothing, then Digest, then a UsernameToken by the device's clock.
     async fn exchange(
         &self,
         path: &str,
-        write: &(dyn Fn(&Headers) -> Vec<u8> + Sync),
+        write: &(dyn Fn(&Headers) -> Vec<u8> + Send + Sync),
     ) -> Result<Response<Bytes>, CallError> {
-        let Auth::Password { user, password } = &self.auth else {
-            return Ok(self.post(path, write(&Headers::default()), self.bearer()).await?);
+        let question = Question { target: path, action: None, write };
+        let way = &*self.way;
+        let response = match &self.shown {
+            Shown::Nothing => question.post(way, &Headers::default(), None).await?,
+            Shown::Bearer(bearer) => question.post(way, &Headers::default(), Some(bearer)).await?,
+            Shown::Account(credentials) => question.ask(way, credentials).await?,
         };
-        let mut learnt = self.learnt.lock().await;
-        let known = learnt.digest.as_mut().and_then(|digest| digest.again("POST", path));
-        let headers = learnt.token_offset.map(|offset| token(user, password, offset)).unwrap_or_default();
-        let response = self.post(path, write(&headers), known).await?;
-        if response.status() == StatusCode::UNAUTHORIZED {
-            let challenges = response.headers().get_all(WWW_AUTHENTICATE);
-            let mut digest = DigestClient::new(user, password);
-            let texts = challenges.iter().filter_map(|value| value.to_str().ok());
-            if let Some(answer) = digest.answer(texts, "POST", path) {
-                let again = self.post(path, write(&Headers::default()), Some(answer)).await?;
-                learnt.digest = Some(digest);
-                return Ok(again);
-            }
-        }
-        if learnt.token_offset.is_some() || !asks_for_token(&response) {
-            return Ok(response);
-        }
-        let offset = self.clock_offset().await?;
-        learnt.token_offset = Some(offset);
-        Ok(self.post(path, write(&token(user, password, offset)), None).await?)
+        let (head, body) = response.into_parts();
+        let whole = Limited::new(body, LONGEST).collect().await.map_err(TransportError::Body)?;
+        Ok(Response::from_parts(head, whole.to_bytes()))
+    }
+}
+
+/// A transport, whose answers are whole.
+struct Over {
+    transport: Arc<dyn Transport>,
+    entry: String,
+}
+
+impl Way for Over {
+    fn send(&self, request: Request<Bytes>) -> Streaming<'_> {
+        Box::pin(async move { Ok(self.transport.send(request).await?.map(full)) })
     }
 
-    fn bearer(&self) -> Option<String> {
-        match &self.auth {
-            Auth::Bearer(token) => Some(format!("Bearer {token}")),
-            _ => None,
-        }
+    fn entry(&self) -> String {
+        self.entry.clone()
     }
+}
 
-    /// The device's clock less ours; it needs no credentials (Core §8.3.8 is PRE_AUTH for this reason).
-    async fn clock_offset(&self) -> Result<SignedDuration, CallError> {
-        let message = envelope::request(&GetSystemDateAndTime::default(), &Headers::default());
-        let response = self.post(&self.entry, message, None).await?;
-        let read = envelope::read_reply::<GetSystemDateAndTime>(response.body(), &Limits::REPLY);
-        let answer = read.map_err(|error| unhappy(&response, error))?;
-        let theirs = answer.system_date_and_time.utc_date_time.and_then(timestamp);
-        Ok(theirs.map_or(SignedDuration::ZERO, |theirs| theirs.duration_since(Timestamp::now())))
-    }
-
-    async fn post(&self, path: &str, body: Vec<u8>, auth: Option<String>) -> Result<Response<Bytes>, TransportError> {
-        let bad = |error: http::Error| TransportError::Address(error.to_string());
-        let mut request = Request::builder().method(Method::POST).uri(path).body(Bytes::from(body)).map_err(bad)?;
-        let headers = request.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(envelope::CONTENT_TYPE));
-        if let Some(auth) = auth {
-            let mut value = HeaderValue::try_from(auth).map_err(|error| bad(error.into()))?;
-            value.set_sensitive(true);
-            headers.insert(AUTHORIZATION, value);
-        }
-        self.transport.send(request).await
+/// Path and query of the device service at this address.
+pub(crate) fn entry(url: &Url) -> String {
+    match target(url) {
+        "" | "/" => "/onvif/device_service".to_owned(),
+        target => target.to_owned(),
     }
 }
 
 /// What stands in the request line: path and query.
 fn target(url: &Url) -> &str {
     &url[Position::BeforePath..Position::AfterQuery]
-}
-
-/// None for a date that is none.
-fn timestamp(at: DateTime) -> Option<Timestamp> {
-    let (date, time) = (at.date, at.time);
-    let date = Date::new(date.year.try_into().ok()?, date.month.try_into().ok()?, date.day.try_into().ok()?).ok()?;
-    // A leap second is the second before it.
-    let (hour, minute, second) = (time.hour.try_into().ok()?, time.minute.try_into().ok()?, time.second.min(59));
-    let time = Time::new(hour, minute, second.try_into().ok()?, 0).ok()?;
-    TimeZone::UTC.to_timestamp(date.to_datetime(time)).ok()
-}
-
-fn token(user: &str, password: &str, offset: SignedDuration) -> Headers {
-    let created = Timestamp::now().checked_add(offset).unwrap_or_else(|_| Timestamp::now());
-    Headers { username_token: Some(UsernameToken::digest(user, password, created)), ..Headers::default() }
-}
-
-/// Whether the device refused and did not say how to do better over HTTP.
-fn asks_for_token(response: &Response<Bytes>) -> bool {
-    let fault = Envelope::parse(response.body(), &Limits::REPLY).ok().and_then(|answer| answer.fault());
-    response.status() == StatusCode::UNAUTHORIZED || fault.is_some_and(|fault| fault.is("NotAuthorized"))
 }
 
 fn unhappy(response: &Response<Bytes>, error: ReplyError) -> CallError {

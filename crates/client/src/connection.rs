@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::task::AbortHandle;
 
@@ -21,6 +21,21 @@ impl<B> Drop for Connection<B> {
     fn drop(&mut self) {
         self.driver.abort();
     }
+}
+
+/// The longest head of an answer.
+const HEAD: usize = 64 * 1024;
+
+/// HTTP/1.1 as cameras speak it: header names in title case, which some compare letter by letter, and few demands on what comes back.
+fn tolerant() -> Builder {
+    let mut builder = Builder::new();
+    builder
+        .title_case_headers(true)
+        .max_buf_size(HEAD)
+        .allow_spaces_after_header_name_in_responses(true)
+        .allow_obsolete_multiline_headers_in_responses(true)
+        .ignore_invalid_headers_in_responses(true);
+    builder
 }
 
 /// What became of a request.
@@ -40,12 +55,19 @@ impl<B> Sent<B> {
     }
 }
 
+impl<B> Connection<B> {
+    /// Whether the other side closed it, as far as is known.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+}
+
 impl<B> Connection<B>
 where
     B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
 {
     pub(crate) async fn open(origin: &Origin) -> Result<Self, TransportError> {
-        let (sender, driver) = handshake(TokioIo::new(origin.connect().await?)).await?;
+        let (sender, driver) = tolerant().handshake(TokioIo::new(origin.connect().await?)).await?;
         Ok(Self { sender, driver: tokio::spawn(driver.with_upgrades()).abort_handle() })
     }
 
@@ -61,10 +83,5 @@ where
                 None => Err(error.into_error().into()),
             },
         }
-    }
-
-    /// Whether the other side closed it, as far as is known.
-    pub(crate) fn is_closed(&self) -> bool {
-        self.sender.is_closed()
     }
 }

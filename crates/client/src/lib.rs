@@ -6,12 +6,18 @@
 use http::StatusCode;
 use oriel_soap::Fault;
 
+mod ask;
+mod body;
 mod call;
+pub mod camera;
 mod connection;
+mod credentials;
 pub mod discovery;
 pub mod forward;
 mod origin;
+mod pool;
 pub mod provision;
+pub mod quirks;
 pub mod relay;
 pub mod transport;
 

@@ -2,22 +2,23 @@
 
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full, Limited};
 use rustls::ClientConfig;
-use tokio::sync::Mutex;
+use tokio::sync::Semaphore;
 use url::Url;
 
-use crate::connection::{Connection, Sent};
 use crate::origin::Origin;
+use crate::pool::Pool;
 
 /// For an answer, PullMessages included.
-const ANSWER: Duration = Duration::from_secs(150);
+pub(crate) const ANSWER: Duration = Duration::from_secs(150);
 /// The longest answer that is read.
-const LONGEST: usize = 16 * 1024 * 1024;
+pub(crate) const LONGEST: usize = 16 * 1024 * 1024;
 
 /// Which layer failed, and how.
 #[derive(Debug, thiserror::Error)]
@@ -71,10 +72,9 @@ pub trait Transport: Send + Sync {
     fn send(&self, request: Request<Bytes>) -> Answer<'_>;
 }
 
-/// HTTP/1.1 to one origin.
+/// HTTP/1.1 to one origin, one request at a time.
 pub struct Direct {
-    origin: Origin,
-    connection: Mutex<Option<Connection<Full<Bytes>>>>,
+    pool: Arc<Pool<Full<Bytes>>>,
 }
 
 impl Direct {
@@ -83,23 +83,12 @@ impl Direct {
     /// # Errors
     /// [`TransportError::Address`] for another scheme, or an address without host.
     pub fn new(url: &Url, tls: Option<ClientConfig>) -> Result<Self, TransportError> {
-        Ok(Self { origin: Origin::new(url, tls)?, connection: Mutex::new(None) })
+        Ok(Self { pool: Arc::new(Pool::new(Origin::new(url, tls)?, 1, Arc::new(Semaphore::new(1)))) })
     }
 
     async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
-        let mut slot = self.connection.lock().await;
-        let request = request.map(Full::new);
-        let (connection, response) = match slot.take() {
-            Some(kept) => match kept.send(request).await? {
-                Sent::Answered(kept, response) => (kept, response),
-                // The other side closed it while it was idle; a request that never left may go again.
-                Sent::Unsent(request) => Connection::open(&self.origin).await?.send(request).await?.answered()?,
-            },
-            None => Connection::open(&self.origin).await?.send(request).await?.answered()?,
-        };
-        let (parts, body) = response.into_parts();
+        let (parts, body) = self.pool.send(request.map(Full::new)).await?.into_parts();
         let body = Limited::new(body, LONGEST).collect().await.map_err(TransportError::Body)?.to_bytes();
-        *slot = Some(connection);
         Ok(Response::from_parts(parts, body))
     }
 }
@@ -107,7 +96,7 @@ impl Direct {
 impl Transport for Direct {
     fn send(&self, mut request: Request<Bytes>) -> Answer<'_> {
         Box::pin(async move {
-            let host = self.origin.host()?;
+            let host = self.pool.origin().host()?;
             request.headers_mut().insert(http::header::HOST, host);
             let answer = tokio::time::timeout(ANSWER, self.exchange(request)).await;
             answer.map_err(|_| TransportError::Timeout("HTTP"))?

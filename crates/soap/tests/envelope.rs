@@ -369,6 +369,42 @@ fn fields(envelope: &Envelope<'_>) -> Result<(String, i32, Vec<QName>), Fault> {
     Ok((thing.token, thing.level, thing.any.iter().map(|any| any.name().clone()).collect()))
 }
 
+#[test]
+fn a_message_is_written_anew_with_headers_of_ours() {
+    use oriel_soap::auth::UsernameToken;
+    use oriel_soap::envelope::{Addressing, Headers};
+
+    let wsa = "http://www.w3.org/2005/08/addressing";
+    let wsse = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd";
+    let theirs = format!(
+        r#"<a:To xmlns:a="{wsa}" v:mustUnderstand="1" xmlns:v="http://www.w3.org/2003/05/soap-envelope">http://bridge/x</a:To>
+           <a:MessageID xmlns:a="{wsa}">urn:1</a:MessageID><Sub xmlns="urn:v">7</Sub>
+           <o:Security xmlns:o="{wsse}"><o:UsernameToken><o:Username>theirs</o:Username></o:UsernameToken></o:Security>"#
+    );
+    let addressing = Some(Addressing { to: Some("http://10.0.0.9/y".to_owned()), ..Addressing::default() });
+    let username_token = Some(UsernameToken::digest("ours", "p", jiff::Timestamp::UNIX_EPOCH));
+    let headers = Headers { username_token, addressing };
+    let empty = message("", GOOD);
+    let none = empty.replace("<s:Header></s:Header>", "");
+    let short = empty.replace("<s:Header></s:Header>", "<s:Header/>");
+    assert!(none != empty && short != empty);
+    for message in [message(&theirs, GOOD), empty, short, none] {
+        let envelope = Envelope::parse(message.as_bytes(), &Limits::REQUEST).unwrap();
+        let had = envelope.addressing();
+        let written = envelope.reserialise_with(&headers);
+        let text = String::from_utf8_lossy(&written).into_owned();
+        let again = Envelope::parse(&written, &Limits::REQUEST).unwrap_or_else(|fault| panic!("{fault}: {text}"));
+        assert_eq!(again.addressing().to.as_deref(), Some("http://10.0.0.9/y"), "{text}");
+        assert_eq!(again.addressing().message_id, had.message_id, "{text}");
+        assert_eq!(again.username_token().unwrap().unwrap().username, "ours", "{text}");
+        assert!(!text.contains("bridge") && !text.contains("theirs"), "{text}");
+        assert_eq!(text.contains(">7</Sub>"), message.contains(">7</Sub>"), "what else is there stays: {text}");
+        assert_eq!(fields(&again), fields(&envelope), "{text}");
+        assert_eq!(envelope.reserialise_with(&Headers::default()), envelope.reserialise());
+        assert_eq!(again.reserialise_with(&headers), written, "twice changes nothing");
+    }
+}
+
 /// Whatever of a message is cut, doubled or flipped: nothing panics, and what still parses has one reading.
 #[test]
 fn mutilated_messages_are_refused_or_read_once() {

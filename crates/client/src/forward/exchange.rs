@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, LOCATION, WWW_AUTHENTICATE};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
-use http_body::{Body as _, Frame};
+use http_body::Body as _;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -14,10 +14,12 @@ use hyper_util::rt::TokioIo;
 use oriel_soap::{Fault, addresses};
 use tokio::sync::watch;
 
-use super::pool::Kept;
 use super::{Gateway, Port, guard, headers};
 use crate::TransportError;
+use crate::body::{After, beginning};
 
+/// An answer's body from the cloud.
+type Kept = crate::pool::Kept<Incoming>;
 /// What the port answers with.
 pub(super) type Body = UnsyncBoxBody<Bytes, std::io::Error>;
 
@@ -139,10 +141,10 @@ async fn readdress(response: Response<Kept>, base: &str, to: &str) -> Result<Res
     let (mut parts, mut body) = response.into_parts();
     let length = body.size_hint().lower();
     if usize::try_from(length).is_ok_and(|length| length <= LOOKED_THROUGH) {
-        let read = tokio::time::timeout(REST, beginning(&mut body)).await;
+        let read = tokio::time::timeout(REST, beginning(&mut body, LOOKED_THROUGH)).await;
         let (beginning, whole) = read.map_err(|_| TransportError::Timeout("HTTP"))??;
         if !whole {
-            return Ok(Response::from_parts(parts, boxed(After { first: Some(beginning), rest: body })));
+            return Ok(Response::from_parts(parts, boxed(After::new(beginning, body))));
         }
         let rewritten = addresses::replace(&beginning, |_, address| local(address, base, to));
         let bytes = rewritten.map_or(beginning, Bytes::from);
@@ -150,43 +152,6 @@ async fn readdress(response: Response<Kept>, base: &str, to: &str) -> Result<Res
         return Ok(Response::from_parts(parts, full(bytes)));
     }
     Ok(Response::from_parts(parts, boxed(body)))
-}
-
-/// The body and true, or what came of it by the time it was too long and false.
-async fn beginning(body: &mut Kept) -> Result<(Bytes, bool), TransportError> {
-    let mut bytes = Vec::new();
-    while let Some(frame) = body.frame().await {
-        bytes.extend_from_slice(&frame?.into_data().unwrap_or_default());
-        if bytes.len() > LOOKED_THROUGH {
-            return Ok((bytes.into(), false));
-        }
-    }
-    Ok((bytes.into(), true))
-}
-
-pin_project_lite::pin_project! {
-    /// A body of which the beginning was read already.
-    struct After {
-        first: Option<Bytes>,
-        #[pin]
-        rest: Kept,
-    }
-}
-
-impl http_body::Body for After {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        self: std::pin::Pin<&mut Self>,
-        cx: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let this = self.project();
-        match this.first.take() {
-            Some(first) => std::task::Poll::Ready(Some(Ok(Frame::data(first)))),
-            None => this.rest.poll_frame(cx),
-        }
-    }
 }
 
 fn is_xml(headers: &HeaderMap) -> bool {

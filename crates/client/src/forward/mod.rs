@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
@@ -17,15 +18,16 @@ use url::Url;
 
 use crate::TransportError;
 use crate::origin::Origin;
-use pool::Pool;
+use crate::pool::Pool;
 
 mod exchange;
 mod guard;
 mod headers;
-mod pool;
 
 /// Connections at one time; further ones wait in the system's queue.
 const CONNECTIONS: usize = 128;
+/// Idle connections to the cloud that are kept.
+const IDLE: usize = 8;
 /// How long a request's head may take, and how long a connection may idle between requests.
 const HEAD: Duration = Duration::from_secs(60);
 /// How long answers on their way may take at the end.
@@ -33,7 +35,7 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// A device behind a cloud, as the cloud's gateway leads to it.
 pub struct Gateway {
-    pool: Arc<Pool>,
+    pool: Arc<Pool<Incoming>>,
     /// `https://cloud.example/d/camera`: the beginning of the device's addresses, as the cloud builds them.
     base: String,
     /// `/d/camera`.
@@ -61,7 +63,13 @@ impl Gateway {
         bearer.set_sensitive(true);
         let prefix = format!("/d/{device}");
         let base = format!("https://{}{prefix}", host.to_str().map_err(|_| bad("has no host that HTTP can name"))?);
-        Ok(Self { pool: Arc::new(Pool::new(origin)), base, prefix, host, bearer })
+        Ok(Self {
+            pool: Arc::new(Pool::new(origin, IDLE, Arc::new(Semaphore::new(CONNECTIONS)))),
+            base,
+            prefix,
+            host,
+            bearer,
+        })
     }
 }
 

@@ -80,7 +80,8 @@ impl Addressing {
         format!("{}/fault", if self.older { ns::WSADIS.uri } else { "http://www.w3.org/2005/08/addressing/soap" })
     }
 
-    pub(super) fn write(&self, writer: &mut Writer) {
+    /// The blocks that are given.
+    pub(super) fn given(&self) -> impl Iterator<Item = (Ns, &'static str, &String)> {
         let ns = if self.older { ns::WSADIS } else { ns::WSA };
         let blocks = [
             ("Action", &self.action),
@@ -88,11 +89,11 @@ impl Addressing {
             ("RelatesTo", &self.relates_to),
             ("To", &self.to),
         ];
-        for (local, value) in blocks {
-            if let Some(value) = value {
-                writer.element(ns, local, value);
-            }
-        }
+        blocks.into_iter().filter_map(move |(local, value)| Some((ns, local, value.as_ref()?)))
+    }
+
+    pub(super) fn write(&self, writer: &mut Writer) {
+        self.given().for_each(|(ns, local, value)| writer.element(ns, local, value));
     }
 }
 

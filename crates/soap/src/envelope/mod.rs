@@ -12,7 +12,7 @@ use crate::auth::UsernameToken;
 use crate::fault::Fault;
 use crate::ns;
 use crate::operation::Operation;
-use crate::xml::{Element, Limits, QName, XmlRead, parse, read, reserialise};
+use crate::xml::{Element, First, Limits, QName, XmlRead, parse, read, reserialise};
 use roxmltree::{Document, NodeId};
 use std::borrow::Cow;
 
@@ -150,15 +150,30 @@ impl<'a> Envelope<'a> {
     /// comments and processing instructions are left out; prefixes stay.
     #[must_use]
     pub fn reserialise(&self) -> Vec<u8> {
+        self.reserialise_with(&Headers::default())
+    }
+
+    /// As [`Self::reserialise`], with headers of ours: the token in a header of WS-Security, and each block of WS-Addressing that is given in the place of
+    /// the message's own. A block that is not given stays as the message has it.
+    #[must_use]
+    pub fn reserialise_with(&self, headers: &Headers) -> Vec<u8> {
         let mut out = String::with_capacity(self.document.input_text().len() + 256);
         out.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+        let root = self.document.root_element();
         let header = self.header;
-        reserialise(self.document.root_element(), &mut out, &|element| {
-            let (namespace, local) = read::name(element);
-            !(local == "Security"
-                && namespace == ns::WSSE.uri
-                && element.parent().is_some_and(|parent| Some(parent.id()) == header))
-        });
+        let ours = headers.addressing.as_ref();
+        let keep = |element: Element<'_, '_>| {
+            let in_header = header.is_some() && element.parent().map(|parent| parent.id()) == header;
+            !in_header || {
+                let (namespace, local) = read::name(element);
+                let addressing = namespace == ns::WSA.uri || namespace == ns::WSADIS.uri;
+                let replaced = addressing && ours.is_some_and(|ours| ours.given().any(|(_, given, _)| given == local));
+                !(replaced || (local == "Security" && namespace == ns::WSSE.uri))
+            }
+        };
+        let xml = headers.fragment(header.is_none());
+        let first = First { into: header.unwrap_or(root.id()), xml: &xml };
+        reserialise(root, &mut out, &keep, (!xml.is_empty()).then_some(&first));
         out.into_bytes()
     }
 }

@@ -38,23 +38,61 @@ pub fn reply(ns: Ns, local: &str, content: &impl XmlWrite, addressing: Option<Ad
 fn enclose(headers: &Headers, body: impl FnOnce(&mut Writer)) -> Vec<u8> {
     let mut writer = Writer::document();
     writer.start(ns::ENV, "Envelope");
-    let addressing = headers.addressing.as_ref().filter(|addressing| !addressing.is_empty());
-    if headers.username_token.is_some() || addressing.is_some() {
+    if !headers.is_empty() {
         writer.start(ns::ENV, "Header");
-        if let Some(addressing) = addressing {
-            addressing.write(&mut writer);
-        }
-        if let Some(token) = &headers.username_token {
-            writer.start(ns::WSSE, "Security");
-            writer.attribute(Some(ns::ENV), "mustUnderstand", "1");
-            writer.element(ns::WSSE, "UsernameToken", token);
-            writer.end();
-        }
+        headers.write(&mut writer);
         writer.end();
     }
     writer.start(ns::ENV, "Body");
     body(&mut writer);
     writer.finish().into_bytes()
+}
+
+impl Headers {
+    fn is_empty(&self) -> bool {
+        self.username_token.is_none() && self.addressing.as_ref().is_none_or(Addressing::is_empty)
+    }
+
+    fn write(&self, writer: &mut Writer) {
+        if let Some(addressing) = &self.addressing {
+            addressing.write(writer);
+        }
+        if let Some(token) = &self.username_token {
+            security(writer, token);
+        }
+    }
+
+    /// The blocks as XML that declares what it needs: in a Header of their own, or each for itself, since a Header that is there has prefixes of its own.
+    pub(super) fn fragment(&self, enclosed: bool) -> String {
+        let block = |write: &dyn Fn(&mut Writer)| {
+            let mut writer = Writer::fragment();
+            write(&mut writer);
+            writer.finish()
+        };
+        if self.is_empty() {
+            return String::new();
+        }
+        if enclosed {
+            return block(&|writer| {
+                writer.start(ns::ENV, "Header");
+                self.write(writer);
+            });
+        }
+        let given = self.addressing.iter().flat_map(Addressing::given);
+        let mut xml: String =
+            given.map(|(ns, local, value)| block(&|writer| writer.element(ns, local, value))).collect();
+        if let Some(token) = &self.username_token {
+            xml += &block(&|writer| security(writer, token));
+        }
+        xml
+    }
+}
+
+fn security(writer: &mut Writer, token: &UsernameToken) {
+    writer.start(ns::WSSE, "Security");
+    writer.attribute(Some(ns::ENV), "mustUnderstand", "1");
+    writer.element(ns::WSSE, "UsernameToken", token);
+    writer.end();
 }
 
 impl Fault {

@@ -1,5 +1,7 @@
 //! What `xs:any` brings: kept as XML of its own, so that it can be written again anywhere.
 
+use roxmltree::NodeId;
+
 use super::write::escape;
 use super::{Element, Limits, Ns, QName, Writer, XmlError, XmlRead, XmlWrite, parse, read};
 
@@ -17,7 +19,7 @@ impl Any {
         let (namespace, local) = read::name(element);
         let source = &element.document().input_text()[element.range()];
         let mut xml = String::with_capacity(source.len() + 64);
-        serialise(element, &mut xml, &Scope::Own(source), &|_| true);
+        serialise(element, &mut xml, &Scope::Own(source), &|_| true, None);
         Self { name: QName::new(namespace, local), xml }
     }
 
@@ -78,15 +80,34 @@ enum Scope<'s> {
     All,
 }
 
+/// XML of its own that is put first into an element.
+pub(crate) struct First<'a> {
+    /// The element.
+    pub(crate) into: NodeId,
+    /// Elements that declare what they need.
+    pub(crate) xml: &'a str,
+}
+
 /// The document from `root` on, written from the parse: no comments, no processing instructions, entities resolved and escaped
-/// again, and without the elements that `keep` refuses.
-pub(crate) fn reserialise(root: Element<'_, '_>, out: &mut String, keep: &dyn Fn(Element<'_, '_>) -> bool) {
-    serialise(root, out, &Scope::All, keep);
+/// again, without the elements that `keep` refuses, and with what is new.
+pub(crate) fn reserialise(
+    root: Element<'_, '_>,
+    out: &mut String,
+    keep: &dyn Fn(Element<'_, '_>) -> bool,
+    first: Option<&First<'_>>,
+) {
+    serialise(root, out, &Scope::All, keep, first);
 }
 
 /// Iterates, since depth is the sender's choice. An element that nothing of is kept is written as an empty one is, so that writing
 /// twice changes nothing.
-fn serialise(root: Element<'_, '_>, out: &mut String, scope: &Scope<'_>, keep: &dyn Fn(Element<'_, '_>) -> bool) {
+fn serialise(
+    root: Element<'_, '_>,
+    out: &mut String,
+    scope: &Scope<'_>,
+    keep: &dyn Fn(Element<'_, '_>) -> bool,
+    first: Option<&First<'_>>,
+) {
     let mut node = root;
     // Whether the start tag that was written last still lacks its end.
     let mut in_tag = false;
@@ -100,9 +121,16 @@ fn serialise(root: Element<'_, '_>, out: &mut String, scope: &Scope<'_>, keep: &
                 declare(node, (node != root).then(|| node.parent()).flatten(), out, scope);
                 attributes(node, out);
                 descend = node.first_child();
-                in_tag = descend.is_some();
-                if !in_tag {
-                    out.push_str("/>");
+                let first = first.filter(|first| first.into == node.id());
+                if let Some(First { xml, .. }) = first {
+                    out.push('>');
+                    out.push_str(xml);
+                }
+                in_tag = descend.is_some() && first.is_none();
+                match (descend, first) {
+                    (None, None) => out.push_str("/>"),
+                    (None, Some(_)) => end_tag(node, out),
+                    (Some(_), _) => {}
                 }
             }
         } else if let Some(text) = node.text().filter(|text| node.is_text() && !text.is_empty()) {
@@ -125,12 +153,16 @@ fn serialise(root: Element<'_, '_>, out: &mut String, scope: &Scope<'_>, keep: &
             if std::mem::take(&mut in_tag) {
                 out.push_str("/>");
             } else {
-                out.push_str("</");
-                out.push_str(source_name(node));
-                out.push('>');
+                end_tag(node, out);
             }
         }
     }
+}
+
+fn end_tag(element: Element<'_, '_>, out: &mut String) {
+    out.push_str("</");
+    out.push_str(source_name(element));
+    out.push('>');
 }
 
 fn close_tag(in_tag: &mut bool, out: &mut String) {

@@ -7,8 +7,8 @@ pub mod read;
 mod types;
 mod write;
 
-pub(crate) use any::reserialise;
 pub use any::{Any, AnyAttribute};
+pub(crate) use any::{First, reserialise};
 pub use error::{BadValue, XmlError, XmlErrorKind};
 pub use oriel_soap_derive::{XmlRead, XmlWrite};
 pub use parse::{Limits, parse};

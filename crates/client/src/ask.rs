@@ -1,0 +1,182 @@
+//! One SOAP request, and what it takes to be let in: the driver of [`Attempt`](crate::credentials::Attempt).
+
+use std::pin::Pin;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http_body::Body as _;
+use http_body_util::{BodyExt as _, Limited};
+use jiff::civil::{Date, Time};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use oriel_onvif::device_mgmt::{DateTime, GetSystemDateAndTime};
+use oriel_soap::envelope::{self, Envelope, Headers};
+use oriel_soap::xml::Limits;
+
+use crate::TransportError;
+use crate::body::{After, Body, beginning, full};
+use crate::credentials::Credentials;
+
+/// A refusal is no longer than this; what is longer is passed on unread.
+const REFUSAL: usize = 64 * 1024;
+/// With a status that says that all is well, a fault is no longer than this.
+const SHORT: usize = 8 * 1024;
+
+/// A request's way and back, with a body that may still be coming.
+pub(crate) type Streaming<'w> = Pin<Box<dyn Future<Output = Result<Response<Body>, TransportError>> + Send + 'w>>;
+
+/// A way for requests to one device.
+pub(crate) trait Way: Send + Sync {
+    /// Sends a request whose URI is a path.
+    fn send(&self, request: Request<Bytes>) -> Streaming<'_>;
+
+    /// Path and query of the device service.
+    fn entry(&self) -> String;
+
+    /// The headers of HTTP for an envelope: that it is SOAP, and its action if that was given.
+    fn head(&self, action: Option<&str>, _envelope: &[u8], headers: &mut HeaderMap) {
+        headers.insert(CONTENT_TYPE, content_type(action));
+    }
+}
+
+/// The content type of SOAP 1.2, with the action as its parameter (RFC 3902); one that is no header value is left out.
+pub(crate) fn content_type(action: Option<&str>) -> HeaderValue {
+    let with = |action: &str| HeaderValue::try_from(format!("{}; action=\"{action}\"", envelope::CONTENT_TYPE)).ok();
+    let quotable = action.filter(|action| !action.contains(['"', '\\']));
+    quotable.and_then(with).unwrap_or(HeaderValue::from_static(envelope::CONTENT_TYPE))
+}
+
+/// What is asked: by POST, at a path.
+#[derive(Clone, Copy)]
+pub(crate) struct Question<'q> {
+    /// Path and query.
+    pub(crate) target: &'q str,
+    pub(crate) action: Option<&'q str>,
+    /// Writes the envelope, with these headers besides its own.
+    pub(crate) write: &'q (dyn Fn(&Headers) -> Vec<u8> + Send + Sync),
+}
+
+impl Question<'_> {
+    /// Asks once.
+    pub(crate) async fn post(
+        &self,
+        way: &dyn Way,
+        headers: &Headers,
+        authorization: Option<&str>,
+    ) -> Result<Response<Body>, TransportError> {
+        let bad = |error: http::Error| TransportError::Address(error.to_string());
+        let message = Bytes::from((self.write)(headers));
+        let mut request = Request::builder().method(Method::POST).uri(self.target).body(message).map_err(bad)?;
+        let mut fields = std::mem::take(request.headers_mut());
+        way.head(self.action, request.body(), &mut fields);
+        if let Some(authorization) = authorization {
+            fields.insert(AUTHORIZATION, sensitive(authorization)?);
+        }
+        *request.headers_mut() = fields;
+        way.send(request).await
+    }
+
+    /// Asks as often as the device wants to be shown something else.
+    pub(crate) async fn ask(&self, way: &dyn Way, credentials: &Credentials) -> Result<Response<Body>, TransportError> {
+        let mut attempt = credentials.attempt();
+        if attempt.wants_clock() {
+            attempt.clock(clock_offset(way).await?);
+        }
+        loop {
+            let (authorization, headers) = attempt.show("POST", self.target, Timestamp::now());
+            let response = self.post(way, &headers, authorization.as_deref()).await?;
+            let (response, refused) = is_refused(response).await?;
+            if !refused {
+                attempt.welcome(next_nonce(&response));
+                return Ok(response);
+            }
+            if !attempt.refused(&challenges(&response), "POST", self.target) {
+                return Ok(response);
+            }
+            if attempt.wants_clock() && !attempt.clock(clock_offset(way).await?) {
+                return Ok(response);
+            }
+        }
+    }
+}
+
+/// The value of `Authorization`, which no log shows.
+pub(crate) fn sensitive(authorization: &str) -> Result<HeaderValue, TransportError> {
+    let mut value = HeaderValue::try_from(authorization)
+        .map_err(|_| TransportError::Address("the account or the token is no header value".to_owned()))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// The fields `WWW-Authenticate` of a 401.
+pub(crate) fn challenges<B>(response: &Response<B>) -> Vec<&str> {
+    if response.status() != StatusCode::UNAUTHORIZED {
+        return Vec::new();
+    }
+    response.headers().get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok()).collect()
+}
+
+/// `Authentication-Info`, by which a server may name the next nonce.
+pub(crate) fn next_nonce<B>(response: &Response<B>) -> Option<&str> {
+    response.headers().get("authentication-info").and_then(|info| info.to_str().ok())
+}
+
+/// Whether the device did not let us in: 401, or a fault that says so with whatever status, since some send it with 200.
+async fn is_refused(response: Response<Body>) -> Result<(Response<Body>, bool), TransportError> {
+    if response.status() == StatusCode::UNAUTHORIZED {
+        return Ok((settled(response).await, true));
+    }
+    let most = if response.status().is_success() { SHORT } else { REFUSAL };
+    let (head, mut body) = response.into_parts();
+    if body.size_hint().lower() > most as u64 {
+        return Ok((Response::from_parts(head, body), false));
+    }
+    let (first, whole) = beginning(&mut body, most).await.map_err(TransportError::Body)?;
+    let refused = whole && says_not_authorized(&first);
+    let body = if whole { full(first) } else { After::new(first, body).boxed_unsync() };
+    Ok((Response::from_parts(head, body), refused))
+}
+
+/// A refusal with its text read, so that its connection can be used again; a text that breaks off takes nothing from it.
+pub(crate) async fn settled(response: Response<Body>) -> Response<Body> {
+    let (head, mut body) = response.into_parts();
+    let body = match beginning(&mut body, REFUSAL).await {
+        Ok((text, true)) => full(text),
+        Ok((first, false)) => After::new(first, body).boxed_unsync(),
+        Err(_) => full(Bytes::new()),
+    };
+    Response::from_parts(head, body)
+}
+
+fn says_not_authorized(message: &[u8]) -> bool {
+    const WORDS: [&str; 2] = ["NotAuthorized", "FailedAuthentication"];
+    // Most answers are no refusals: the words are looked for before anything is parsed.
+    let text = String::from_utf8_lossy(message);
+    if !WORDS.iter().any(|word| text.contains(word)) {
+        return false;
+    }
+    let fault = Envelope::parse(message, &Limits::REPLY).ok().and_then(|answer| answer.fault());
+    fault.is_some_and(|fault| fault.subcodes.iter().any(|subcode| WORDS.contains(&&*subcode.local)))
+}
+
+/// The device's clock less ours; it needs no credentials (Core §8.3.8 is PRE_AUTH for this reason). A device that does not tell is taken to have our time.
+async fn clock_offset(way: &dyn Way) -> Result<SignedDuration, TransportError> {
+    let write = |headers: &Headers| envelope::request(&GetSystemDateAndTime::default(), headers);
+    let question = Question { target: &way.entry(), action: None, write: &write };
+    let response = question.post(way, &Headers::default(), None).await?;
+    let body = Limited::new(response.into_body(), REFUSAL).collect().await.map_err(TransportError::Body)?.to_bytes();
+    let answer = envelope::read_reply::<GetSystemDateAndTime>(&body, &Limits::REPLY).ok();
+    let theirs = answer.and_then(|answer| answer.system_date_and_time.utc_date_time).and_then(timestamp);
+    Ok(theirs.map_or(SignedDuration::ZERO, |theirs| theirs.duration_since(Timestamp::now())))
+}
+
+/// None for a date that is none.
+pub(crate) fn timestamp(at: DateTime) -> Option<Timestamp> {
+    let (date, time) = (at.date, at.time);
+    let date = Date::new(date.year.try_into().ok()?, date.month.try_into().ok()?, date.day.try_into().ok()?).ok()?;
+    // A leap second is the second before it.
+    let (hour, minute, second) = (time.hour.try_into().ok()?, time.minute.try_into().ok()?, time.second.min(59));
+    let time = Time::new(hour, minute, second.try_into().ok()?, 0).ok()?;
+    TimeZone::UTC.to_timestamp(date.to_datetime(time)).ok()
+}
