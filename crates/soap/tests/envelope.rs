@@ -401,7 +401,6 @@ fn a_message_is_written_anew_with_headers_of_ours() {
         assert_eq!(text.contains(">7</Sub>"), message.contains(">7</Sub>"), "what else is there stays: {text}");
         assert_eq!(fields(&again), fields(&envelope), "{text}");
         assert_eq!(envelope.reserialise_with(&Headers::default()), envelope.reserialise());
-        assert_eq!(again.reserialise_with(&headers), written, "twice changes nothing");
     }
 }
 
