@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body as _;
-use http_body_util::{BodyExt as _, Limited};
+use http_body_util::BodyExt as _;
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -15,7 +15,7 @@ use oriel_soap::envelope::{self, Envelope, Headers};
 use oriel_soap::xml::Limits;
 
 use crate::TransportError;
-use crate::body::{After, Body, beginning, full};
+use crate::body::{After, Body, beginning, full, whole};
 use crate::credentials::Credentials;
 
 /// A refusal is no longer than this; what is longer is passed on unread.
@@ -165,7 +165,7 @@ async fn clock_offset(way: &dyn Way) -> Result<SignedDuration, TransportError> {
     let write = |headers: &Headers| envelope::request(&GetSystemDateAndTime::default(), headers);
     let question = Question { target: &way.entry(), action: None, write: &write };
     let response = question.post(way, &Headers::default(), None).await?;
-    let body = Limited::new(response.into_body(), REFUSAL).collect().await.map_err(TransportError::Body)?.to_bytes();
+    let body = whole(response.into_body(), REFUSAL).await?;
     let answer = envelope::read_reply::<GetSystemDateAndTime>(&body, &Limits::REPLY).ok();
     let theirs = answer.and_then(|answer| answer.system_date_and_time.utc_date_time).and_then(timestamp);
     Ok(theirs.map_or(SignedDuration::ZERO, |theirs| theirs.duration_since(Timestamp::now())))

@@ -10,6 +10,8 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
 use tokio::time::{Instant, Sleep};
 
+use crate::TransportError;
+
 /// An error of any kind, as bodies carry it.
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -19,6 +21,14 @@ pub type Body = UnsyncBoxBody<Bytes, BoxError>;
 /// A body that is complete already.
 pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// All of a body, which may have `most` bytes.
+pub(crate) async fn whole(mut body: Body, most: usize) -> Result<Bytes, TransportError> {
+    match beginning(&mut body, most).await.map_err(TransportError::Body)? {
+        (bytes, true) => Ok(bytes),
+        (_, false) => Err(TransportError::Body("it is longer than is read".into())),
+    }
 }
 
 /// The beginning of a body until its end, or until it is longer than `most`; and whether that is the whole.

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::{BodyExt as _, Limited};
 use oriel_onvif::device_mgmt::{GetServices, Service};
 use oriel_onvif::ns;
 use oriel_soap::Operation;
@@ -14,7 +13,7 @@ use tokio::sync::Mutex;
 use url::{Position, Url};
 
 use crate::ask::{Question, Streaming, Way};
-use crate::body::full;
+use crate::body::{full, whole};
 use crate::credentials::{Account, Credentials};
 use crate::quirks::Quirks;
 use crate::transport::{Direct, LONGEST, Transport};
@@ -167,11 +166,10 @@ impl Client {
         let response = match &self.shown {
             Shown::Nothing => question.post(way, &Headers::default(), None).await?,
             Shown::Bearer(bearer) => question.post(way, &Headers::default(), Some(bearer)).await?,
-            Shown::Account(credentials) => question.ask(way, credentials).await?,
+            Shown::Account(credentials) => Box::pin(question.ask(way, credentials)).await?,
         };
         let (head, body) = response.into_parts();
-        let whole = Limited::new(body, LONGEST).collect().await.map_err(TransportError::Body)?;
-        Ok(Response::from_parts(head, whole.to_bytes()))
+        Ok(Response::from_parts(head, whole(body, LONGEST).await?))
     }
 }
 
