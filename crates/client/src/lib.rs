@@ -6,6 +6,7 @@
 use http::StatusCode;
 use oriel_soap::Fault;
 
+pub mod api;
 mod ask;
 mod body;
 mod call;

@@ -4,14 +4,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
-use oriel_client::CallError;
-use oriel_client::provision::{Issued, Note, Plan, Provision, Start};
-use oriel_trust::{certificates, pem};
+use oriel_client::api::Api;
+use oriel_client::provision::{Note, Plan, Provision, Start};
+use oriel_trust::client_config;
 use serde_json::{Value, json};
-use url::Url;
 
 use super::Signals;
-use crate::api::Api;
 use crate::exit::{BadUsage, NotEnrolled};
 use crate::output::Output;
 use crate::target::{Camera, Trust, cloud_address};
@@ -49,11 +47,12 @@ impl Enroll {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<()> {
         let mut signals = Signals::new()?;
         let cloud = cloud_address(&self.cloud)?;
-        let api = Api::new(&cloud, &self.trust.validation()?, None)?;
+        let api = Api::new(&cloud, client_config(&self.trust.validation()?, None)?, None)?;
         let client = self.camera.client()?;
+        let plan = Plan::new(cloud, self.level.clone(), self.replace);
         let watcher = Box::new(move |note: Note| show(&note, output));
         let begun = tokio::select! {
-            begun = Provision::begin(&client, self.plan(cloud), watcher) => begun.context("the camera")?,
+            begun = Provision::begin(&client, plan, watcher) => begun.context("the camera")?,
             () = signals.asked_to_end() => return Err(anyhow!("ended before anything was done")),
         };
         let (mut provision, start) = begun;
@@ -74,12 +73,6 @@ impl Enroll {
         }
     }
 
-    fn plan(&self, cloud: Url) -> Plan {
-        let port = cloud.port().map(|port| format!(":{port}")).unwrap_or_default();
-        let alias = format!("oriel-{}{port}", cloud.host_str().unwrap_or_default());
-        Plan { alias, cloud, levels: self.level.clone(), replace: self.replace }
-    }
-
     async fn work(&self, provision: &mut Provision<'_>, start: Start, api: &Api) -> anyhow::Result<Value> {
         let mut device = Value::Null;
         if start == Start::Fresh {
@@ -89,12 +82,10 @@ impl Enroll {
                 .filter(|code| !code.is_empty())
                 .ok_or_else(|| BadUsage::error("a new camera needs --code or ORIEL_CODE"))?;
             let request = provision.request().await.context("the camera")?;
-            let body = json!({ "code": code, "csr": pem("CERTIFICATE REQUEST", &request) });
-            let answer = api.post("/api/v1/enrol", &body).await.context(NotEnrolled)?;
-            let issued = issued(&answer).context("the cloud's answer")?;
-            device = answer["device"].clone();
-            provision.note("enrolled", device.as_str(), "the cloud knows the camera as this device");
-            provision.install(&issued).await.context("the camera")?;
+            let enrolled = api.enrol(code, &request, None).await.context(NotEnrolled)?;
+            provision.note("enrolled", Some(&enrolled.device), "the cloud knows the camera as this device");
+            device = enrolled.device.into();
+            provision.install(&enrolled.issued).await.context("the camera")?;
         }
         provision.connected(Duration::from_secs(self.within)).await?;
         Ok(json!({ "connected": true, "device": device, "address": provision.address() }))
@@ -119,21 +110,4 @@ fn show(note: &Note, output: Output) {
     let json = json!({ "step": note.step, "id": note.id, "text": note.text });
     let id = note.id.as_deref().map(|id| format!("{id}: ")).unwrap_or_default();
     output.print(&json, &format!("{:<12} {id}{}", note.step, note.text));
-}
-
-/// The answer of `/api/v1/enrol`, checked: what is not as it should be reaches no camera.
-fn issued(answer: &Value) -> Result<Issued, CallError> {
-    let bad = |why: String| CallError::Unreadable(why);
-    let text = |name: &str| answer[name].as_str().ok_or_else(|| bad(format!("it has no {name}")));
-    let read = |name: &str| {
-        let list = certificates(text(name)?.as_bytes()).map_err(|error| bad(format!("{name}: {error}")))?;
-        Ok::<_, CallError>(list.into_iter().map(|certificate| certificate.to_vec()).collect::<Vec<_>>())
-    };
-    let certificate = read("certificate")?.swap_remove(0);
-    let remote_address = text("remote_address")?.to_owned();
-    let url: Url = remote_address.parse().map_err(|error| bad(format!("remote_address: {error}")))?;
-    if !matches!(url.scheme(), "https" | "wss") {
-        return Err(bad(format!("remote_address: {url} is neither https nor wss")));
-    }
-    Ok(Issued { certificate, anchors: read("anchors")?, remote_address })
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
+use oriel_client::api::Api;
 use oriel_device::Device;
 use oriel_soap::Levels;
 use oriel_trust::{Identity, Validation, client_config};
@@ -15,7 +16,6 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::Signals;
-use crate::api::Api;
 use crate::output::Output;
 use crate::target::{Trust, cloud_address};
 
@@ -67,7 +67,7 @@ impl Swarm {
         super::raise_open_files();
         let cloud = cloud_address(&self.cloud)?;
         let validation = self.trust.validation()?;
-        let api = Api::new(&cloud, &validation, Some(&self.token))?;
+        let api = Api::new(&cloud, client_config(&validation, None)?, Some(&self.token))?;
         // Filled as the cloud answers, so that whatever ends us, what was registered by then is dismissed.
         let mut members = Vec::new();
         let lived = match self.enlist(&api, &mut members, &mut signals).await {

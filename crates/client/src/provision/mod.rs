@@ -40,6 +40,16 @@ pub struct Plan {
     pub replace: bool,
 }
 
+impl Plan {
+    /// The plan of everybody who enrols a camera: what is made is named after the cloud, so that whoever comes next finds it.
+    #[must_use]
+    pub fn new(cloud: Url, levels: Vec<String>, replace: bool) -> Self {
+        let port = cloud.port().map(|port| format!(":{port}")).unwrap_or_default();
+        let alias = format!("oriel-{}{port}", cloud.host_str().unwrap_or_default());
+        Self { alias, cloud, levels, replace }
+    }
+}
+
 /// What the cloud gave for the camera's request; certificates are X.509 in DER.
 #[derive(Debug, Clone)]
 pub struct Issued {
