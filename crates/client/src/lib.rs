@@ -20,6 +20,7 @@ mod pool;
 pub mod provision;
 pub mod quirks;
 pub mod relay;
+pub mod trace;
 pub mod transport;
 
 pub use call::{Auth, Client};
