@@ -44,6 +44,8 @@ enum Command {
     Enroll(commands::enroll::Enroll),
     /// Open a local port that leads to a device behind a cloud.
     Forward(commands::forward::Forward),
+    /// Show what a device behind a cloud is asked and answers, as it happens.
+    Trace(commands::trace::Trace),
     /// Run many devices against a cloud, for load.
     #[cfg(feature = "device")]
     Swarm(commands::swarm::Swarm),
@@ -109,6 +111,7 @@ fn run(command: Command, output: output::Output) -> anyhow::Result<()> {
         Command::Call(call) => commands::block_on(commands::Threads::One, call.run(output)),
         Command::Enroll(enroll) => commands::block_on(commands::Threads::One, enroll.run(output)),
         Command::Forward(forward) => commands::block_on(commands::Threads::One, forward.run(output)),
+        Command::Trace(trace) => commands::block_on(commands::Threads::One, trace.run(output)),
         #[cfg(feature = "device")]
         Command::Swarm(swarm) => commands::block_on(commands::Threads::All, swarm.run(output)),
         Command::Config(config) => config.run(output),

@@ -29,6 +29,18 @@ pub(crate) enum Status {
     Removed,
 }
 
+impl Status {
+    /// As the API says it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Online => "online",
+            Self::Offline => "offline",
+            Self::Revoked => "revoked",
+            Self::Removed => "removed",
+        }
+    }
+}
+
 /// A device changed.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct DeviceEvent {

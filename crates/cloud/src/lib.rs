@@ -66,6 +66,7 @@ use facts::{Facts, MemoryFacts};
 use gateway::Gateway;
 use gateway::paths::GivenOut;
 use metrics::Metrics;
+use oriel_client::trace::Taps;
 use passwords::Passwords;
 use port::{Peer, Tls};
 use room::Strangers;
@@ -122,6 +123,8 @@ struct Shared {
     known_browsers: KnownBrowsers,
     /// Paths that devices named.
     given_out: GivenOut,
+    /// Who listens to what devices are asked.
+    taps: Arc<Taps>,
     gateway: Gateway,
     /// KiB of requests that are on their way, all together.
     soap_room: Semaphore,
@@ -230,6 +233,7 @@ impl Cloud {
             known_browsers,
             records: Arc::new(records),
             given_out: GivenOut::default(),
+            taps: Arc::default(),
             gateway: Gateway::new(config.limits.memory),
             strangers: Strangers::new(config.limits.memory / 16),
             soap_room: Semaphore::new(config.limits.memory / 2 / 1024),

@@ -36,6 +36,7 @@ mod smuggling_keys;
 mod stalled;
 mod streaming;
 mod tls;
+mod trace;
 mod watched;
 mod websocket;
 mod withdrawal;

@@ -12,6 +12,7 @@ pub(crate) mod enroll;
 pub(crate) mod forward;
 #[cfg(feature = "device")]
 pub(crate) mod swarm;
+pub(crate) mod trace;
 pub(crate) mod uplink;
 
 use anyhow::{Context as _, bail};

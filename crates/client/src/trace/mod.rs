@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 
 mod listen;
 mod outline;
+mod tap;
 
 pub use listen::Listening;
+pub use tap::{Listener, Tap, Taps};
 
 /// A SOAP message without its secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -21,7 +21,7 @@ use crate::gateway::stall;
 use crate::refusal::Refusal;
 
 /// How often a quiet stream says that it still stands; proxies close silent ones.
-const HEARTBEAT: Duration = Duration::from_secs(15);
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How soon a browser comes back when the stream ends.
 const RETRY_MS: u32 = 2000;
 

@@ -37,6 +37,7 @@ mod problem;
 pub(crate) mod rights;
 pub(crate) mod session;
 mod tokens;
+mod trace;
 mod users;
 
 /// The routes with their descriptions.
@@ -77,6 +78,7 @@ fn routes_of_devices() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(devices::revoke))
         .routes(routes!(devices::restore))
         .routes(routes!(events::listen))
+        .routes(routes!(trace::listen))
 }
 
 fn routes_of_secrets() -> OpenApiRouter<Arc<Shared>> {

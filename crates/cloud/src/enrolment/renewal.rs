@@ -288,10 +288,21 @@ impl Tunnel {
         let path = head.uri.path_and_query().map_or("/", PathAndQuery::as_str);
         head.uri = format!("https://{}{path}", self.device).parse().map_err(|error| lost(&error))?;
         head.version = http::Version::default();
+        let tap = self.shared.taps.of(&self.device, self.shared.records.clock().now());
+        tap.iter().for_each(|tap| tap.asked("the cloud".to_owned(), &head.method, &head.uri, Some(&body)));
         let request = Request::from_parts(head, body::full(body));
-        let answer = way.request(Class::Soap, request).await.map_err(|error| lost(&error))?;
-        let (head, body) = answer.into_parts();
-        let whole = Limited::new(body, LONGEST).collect().boxed().await.map_err(TransportError::Body)?;
-        Ok(Response::from_parts(head, whole.to_bytes()))
+        let answered = async {
+            let answer = way.request(Class::Soap, request).await.map_err(|error| lost(&error))?;
+            let (head, body) = answer.into_parts();
+            let whole = Limited::new(body, LONGEST).collect().boxed().await.map_err(TransportError::Body)?;
+            Ok(Response::from_parts(head, whole.to_bytes()))
+        };
+        let answered = answered.await;
+        match (&tap, &answered) {
+            (Some(tap), Ok(answer)) => tap.answered(answer, Some(answer.body())),
+            (Some(tap), Err(error)) => tap.failed(TransportError::to_string(error)),
+            (None, _) => {}
+        }
+        answered
     }
 }

@@ -11,6 +11,7 @@ use http_body::Frame;
 use http_body_util::{BodyExt as _, BodyStream, Collected, LengthLimitError, Limited, StreamBody};
 use oriel_client::relay::addresses::addresses;
 use oriel_client::relay::check::{self, Checked, Parsed};
+use oriel_client::trace::Tap;
 use oriel_uplink::cloud::{Class, RequestError};
 use oriel_uplink::{Body, BoxError, body};
 
@@ -71,6 +72,25 @@ pub(super) async fn exchange(
     drop(envelope);
     check::set_headers(&mut parts.headers, &checked);
     let (head, ()) = hygiene::request(Request::from_parts(parts, ()), &call).into_parts();
+    let tap = super::tap(&call, shared);
+    if let Some(tap) = &tap {
+        tap.asked(super::by(&call), &head.method, &head.uri, Some(&checked.envelope));
+    }
+    let answered = carried(&head, &checked, &call, tap.as_ref(), shared).await;
+    if let (Some(tap), Err(refusal)) = (&tap, &answered) {
+        tap.failed(refusal.detail.clone());
+    }
+    answered
+}
+
+/// Asks the device and reads its answer.
+async fn carried(
+    head: &http::request::Parts,
+    checked: &Checked,
+    call: &Call,
+    tap: Option<&Tap>,
+    shared: &Shared,
+) -> Result<Response<Body>, Refusal> {
     let mut last = None;
     // A tunnel may close in the moment in which it is used; what the device has not seen goes to the next one.
     for _ in 0..3 {
@@ -80,8 +100,8 @@ pub(super) async fn exchange(
         match timely(ANSWER, way.request(Class::Soap, again)).await? {
             Ok(response) => {
                 shared.metrics.exchanged(asked.elapsed());
-                let response = hygiene::response(response, &call, Content::Soap)?;
-                return reply(response, &call, checked.names_media, shared).await;
+                let response = hygiene::response(response, call, Content::Soap)?;
+                return reply(response, call, checked.names_media, tap, shared).await;
             }
             // Its streams are all taken, and it was waited for already.
             Err(error @ RequestError::Busy(_)) => return Err(refused(&error)),
@@ -173,20 +193,27 @@ async fn reply(
     response: Response<Body>,
     call: &Call,
     names_media: bool,
+    tap: Option<&Tap>,
     shared: &Shared,
 ) -> Result<Response<Body>, Refusal> {
     let length = response.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if length.is_some_and(|length| length > SHORT_ANSWER) {
+        tap.inspect(|tap| tap.answered(&response, None));
         return Ok(response.map(|body| watched(body, call, shared)));
     }
-    let (mut parts, mut incoming) = response.into_parts();
+    let (parts, mut incoming) = response.into_parts();
     let broken = || Refusal::new(StatusCode::BAD_GATEWAY, "the device broke off its answer");
     let (beginning, whole) = timely(SHORT_BODY, beginning(&mut incoming)).await?.ok_or_else(broken)?;
     if !whole {
         let first = futures_util::stream::once(std::future::ready(Ok(Frame::data(beginning))));
         let body = body::boxed(StreamBody::new(first.chain(BodyStream::new(incoming))));
-        return Ok(Response::from_parts(parts, watched(body, call, shared)));
+        let response = Response::from_parts(parts, watched(body, call, shared));
+        tap.inspect(|tap| tap.answered(&response, None));
+        return Ok(response);
     }
+    let response = Response::from_parts(parts, beginning);
+    tap.inspect(|tap| tap.answered(&response, Some(response.body())));
+    let (mut parts, beginning) = response.into_parts();
     let mut found = addresses(&beginning, &call.route.base());
     let bytes = found.rewritten.take().map_or(beginning, Bytes::from);
     shared.given_out.remember(&call.device, found, names_media);

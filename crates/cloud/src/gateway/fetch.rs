@@ -49,6 +49,8 @@ pub(super) async fn fetch(request: Request<Body>, call: &Call, shared: &Shared) 
     let content = permitted(request.method(), call, shared)?;
     let way = shared.registry.find(&call.device).await.map_err(|_| Refusal::offline())?;
     let (head, incoming) = hygiene::request(request, call).into_parts();
+    let tap = super::tap(call, shared);
+    tap.iter().for_each(|tap| tap.asked(super::by(call), &head.method, &head.uri, None));
     let metered = body::boxed(Metered::new(incoming, call.place.clone(), Way::In));
     let (upload, ended) = Upload::new(metered);
     let answer = way.request(Class::Bulk, Request::from_parts(head, body::boxed(upload)));
@@ -58,8 +60,14 @@ pub(super) async fn fetch(request: Request<Body>, call: &Call, shared: &Shared) 
         tokio::time::sleep(OTHER_ANSWER).await;
     };
     let answer = tokio::select! {
-        answer = answer => answer.map_err(|error| refused(&error))?,
-        () = late => return Err(too_late(OTHER_ANSWER)),
+        answer = answer => answer.map_err(|error| refused(&error)),
+        () = late => Err(too_late(OTHER_ANSWER)),
     };
+    match (&tap, &answer) {
+        (Some(tap), Ok(answer)) => tap.answered(answer, None),
+        (Some(tap), Err(refusal)) => tap.failed(refusal.detail.clone()),
+        (None, _) => {}
+    }
+    let answer = answer?;
     Ok(hygiene::response(answer, call, content)?.map(|body| watched(body, call, shared)))
 }

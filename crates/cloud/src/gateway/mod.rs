@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use oriel_client::relay::check::is_soap;
+use oriel_client::trace::Tap;
 use oriel_soap::access::Level;
 use oriel_soap::auth::Authenticator;
 use oriel_uplink::cloud::RequestError;
@@ -140,6 +141,16 @@ fn call(route: Route, caller: Principal, peer: Peer, shared: &Shared) -> Result<
     let device = DeviceId::clone(&device.ok_or_else(Refusal::unknown_device)?.id);
     crate::request::is_for(&device);
     Ok(Call { device, route, caller, place, peer })
+}
+
+/// For who listens to the device.
+fn tap(call: &Call, shared: &Shared) -> Option<Tap> {
+    shared.taps.of(&call.device, shared.records.clock().now())
+}
+
+/// As whom the caller is told to those who listen.
+fn by(call: &Call) -> String {
+    format!("{} ({})", call.caller.actor(None).label, call.caller.levels())
 }
 
 /// A long answer is accounted for, and ends when the client does not take it, or with the right that it was asked with.

@@ -11,6 +11,7 @@ use crate::Shared;
 use crate::events::{DeviceEvent, Status};
 use crate::records::{CredentialKind, Device, Origin, StoredCredential};
 use crate::registry::{Held, Past, Presence};
+use oriel_client::trace::What;
 
 /// A device.
 #[derive(Serialize, ToSchema)]
@@ -249,8 +250,23 @@ impl Shared {
         let history = self.registry.history(id);
         let (at, last) = (self.records.clock().now(), history.first().map(|past| past.reason.as_str()));
         let (status, reason) = status(&device, online, last, at);
+        self.taps.tell(id, at, || self.tunnels_now(id, status, reason.clone()));
         let event = DeviceEvent { id: device.id.clone(), name: device.name.clone(), status, reason, at };
         self.events.publish(&device.organisation, event);
+    }
+
+    fn tunnels_now(&self, id: &str, status: Status, reason: Option<String>) -> What {
+        What::Tunnel { status: status.word().to_owned(), tunnels: self.registry.presence(id).tunnels.len(), reason }
+    }
+
+    /// How a device is, for who listens to it.
+    pub(crate) fn tunnels_of(&self, id: &str) -> Option<What> {
+        let device = self.records.device(id)?;
+        let history = self.registry.history(id);
+        let last = history.first().map(|past| past.reason.as_str());
+        let online = self.registry.presence(id).online();
+        let (status, reason) = status(&device, online, last, self.records.clock().now());
+        Some(self.tunnels_now(id, status, reason))
     }
 
     /// Tells them that a device is no more.
