@@ -66,6 +66,7 @@ const MATRIX: &[Row] = &[
     ("POST", "/devices/{id}/names", Some(Administrator), false),
     ("DELETE", "/devices/{id}/names/{name}", Some(Administrator), false),
     ("POST", "/devices/{id}/renew", Some(Administrator), false),
+    ("GET", "/devices/{id}/trace", Some(Administrator), true),
     ("GET", "/events", Some(Viewer), true),
     ("POST", "/enrol", OPEN, true),
     ("GET", "/enrolments", Some(Administrator), false),
@@ -194,7 +195,7 @@ async fn ask(house: &House, token: Option<&str>, method: &str, path: &str, body:
     if token.is_none() {
         asked.headers_mut().remove("authorization");
     }
-    if path.ends_with("/events") {
+    if path.ends_with("/events") || path.ends_with("/trace") {
         // The stream has no end; its head is the answer.
         return house.ask_head(asked).await;
     }
