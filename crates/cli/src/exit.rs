@@ -28,6 +28,8 @@ said! {
     BadConfig;
     /// Wrong usage that clap cannot see.
     BadUsage;
+    /// Nobody answered to a question that went to everybody.
+    NothingFound;
 }
 
 /// The cloud did not enrol a camera; why stands in the cause.
@@ -64,6 +66,9 @@ fn code(error: &anyhow::Error) -> u8 {
     if cause::<BadUsage>(error).is_some() {
         return 2;
     }
+    if cause::<NothingFound>(error).is_some() {
+        return 4;
+    }
     if let Some(ProvisionError::NotConnected { .. }) = cause::<ProvisionError>(error) {
         return 4;
     }
@@ -90,6 +95,11 @@ fn hint(error: &anyhow::Error) -> Option<&'static str> {
     let call = cause::<CallError>(error);
     if error.is::<NotEnrolled>() && matches!(call, Some(CallError::Status { status, .. }) if status.is_client_error()) {
         return Some("ask an administrator of the cloud for a new code");
+    }
+    if cause::<NothingFound>(error).is_some() {
+        return Some(
+            "multicast does not leave a network segment: ask from the cameras' own, by its --interface; check that no firewall holds back UDP from port 3702, that the switch or access point passes multicast, and that the cameras' discovery mode is Discoverable; --wait longer on a slow network",
+        );
     }
     if let Some(hint) = cause::<ProvisionError>(error).and_then(hint_of_provision) {
         return Some(hint);
@@ -212,7 +222,7 @@ mod tests {
             address: ([127, 0, 0, 1], 1).into(),
             source: std::io::ErrorKind::ConnectionRefused.into(),
         };
-        let table: [(&str, anyhow::Error, u8, bool); 16] = [
+        let table: [(&str, anyhow::Error, u8, bool); 17] = [
             ("anything else", anyhow::anyhow!("broken"), 1, false),
             ("unreadable", CallError::Unreadable("x".to_owned()).into(), 1, true),
             ("usage", BadUsage::error("x"), 2, false),
@@ -224,6 +234,7 @@ mod tests {
             ("device silent", status(504), 4, true),
             ("TCP, in a call", CallError::from(tcp()).into(), 4, true),
             ("TCP, elsewhere", tcp().into(), 4, true),
+            ("nobody answered", NothingFound("x".to_owned()).into(), 4, true),
             ("not trusted", TransportError::Untrusted(std::io::Error::other("x")).into(), 4, true),
             ("API, no token", status(401), 5, true),
             ("API, not an administrator's", status(403), 5, true),

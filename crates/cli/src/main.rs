@@ -40,6 +40,8 @@ enum Command {
     Uplink(commands::uplink::Uplink),
     /// Call any operation of a device, directly or through a cloud.
     Call(commands::call::Call),
+    /// Find the cameras on the networks of this machine.
+    Discover(commands::discover::Discover),
     /// Bring a camera on the LAN to a cloud.
     Enroll(commands::enroll::Enroll),
     /// Open a local port that leads to a device behind a cloud.
@@ -109,6 +111,7 @@ fn run(command: Command, output: output::Output) -> anyhow::Result<()> {
         Command::Device(device) => commands::block_on(commands::Threads::One, device.run(output)),
         Command::Uplink(uplink) => commands::block_on(commands::Threads::One, uplink.run(output)),
         Command::Call(call) => commands::block_on(commands::Threads::One, call.run(output)),
+        Command::Discover(discover) => commands::block_on(commands::Threads::One, discover.run(output)),
         Command::Enroll(enroll) => commands::block_on(commands::Threads::One, enroll.run(output)),
         Command::Forward(forward) => commands::block_on(commands::Threads::One, forward.run(output)),
         Command::Trace(trace) => commands::block_on(commands::Threads::One, trace.run(output)),

@@ -8,7 +8,7 @@ mod read;
 mod scopes;
 mod write;
 
-pub use scopes::{MatchingRule, values};
+pub use scopes::{MatchingRule, printable, values};
 
 use crate::ns;
 use oriel_soap::Fault;

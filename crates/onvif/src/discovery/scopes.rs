@@ -14,12 +14,17 @@ pub fn values<'s>(scopes: &'s [String], category: &'s str) -> impl Iterator<Item
         let rest = strip_prefix_any_case(scope.trim_ascii(), ONVIF)?;
         let value = strip_prefix_any_case(rest, category)?.strip_prefix('/')?.trim_end_matches('/');
         let value = percent_decode_str(value).decode_utf8_lossy();
-        let plain: String = value.chars().map(|letter| if is_plain(letter) { letter } else { '\u{fffd}' }).collect();
-        Some(plain.trim().to_owned()).filter(|value| !value.is_empty())
+        Some(printable(&value).trim().to_owned()).filter(|value| !value.is_empty())
     })
 }
 
-/// Neither a control character nor one that turns the direction of what follows: it goes to terminals and logs.
+/// Text that somebody sent, fit for terminals and logs: U+FFFD for what controls them.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    text.chars().map(|letter| if is_plain(letter) { letter } else { '\u{fffd}' }).collect()
+}
+
+/// Neither a control character nor one that turns the direction of what follows.
 fn is_plain(letter: char) -> bool {
     !letter.is_control()
         && !matches!(letter, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
