@@ -14,6 +14,8 @@ pub const TAS: Ns = Ns::new("tas", "http://www.onvif.org/ver10/advancedsecurity/
 pub const TEV: Ns = Ns::new("tev", "http://www.onvif.org/ver10/events/wsdl");
 /// WS-BaseNotification, of whose operations the event service has some.
 pub const WSNT: Ns = Ns::new("wsnt", "http://docs.oasis-open.org/wsn/b-2");
+/// WS-Topics, in which the event service tells its topics.
+pub const WSTOP: Ns = Ns::new("wstop", "http://docs.oasis-open.org/wsn/t-1");
 /// Media service of ONVIF 1.
 pub const TRT: Ns = Ns::new("trt", "http://www.onvif.org/ver10/media/wsdl");
 /// Media service of ONVIF 2.

@@ -81,8 +81,8 @@ fn unknown(text: &str, name: &str) -> String {
     near.dedup();
     near.truncate(5);
     match near.as_slice() {
-        [] => format!("no service of ours has an operation `{text}`; docs/ref/coverage.md lists them"),
-        near => format!("no service of ours has an operation `{text}`; near it: {}", near.join(", ")),
+        [] => format!("no service that we know has an operation `{text}`; docs/ref/coverage.md lists them"),
+        near => format!("no service that we know has an operation `{text}`; near it: {}", near.join(", ")),
     }
 }
 
