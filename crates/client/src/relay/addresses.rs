@@ -17,6 +17,8 @@ pub struct Addresses {
     pub rewritten: Option<Vec<u8>>,
     /// Path and query, as the device knows them, of the services that it named.
     pub services: Vec<String>,
+    /// Scheme and authority of each of these, as the device wrote them; empty where they are ours.
+    pub origins: Vec<String>,
     /// The same, of what it says can be fetched or put there.
     pub resources: Vec<String>,
 }
@@ -28,12 +30,23 @@ pub fn addresses(reply: &[u8], base: &str) -> Addresses {
     found.rewritten = replace(reply, |kind, address| {
         let (path, ours) = path(address, base)?;
         match kind {
-            Kind::Service => found.services.push(path.to_string()),
+            Kind::Service => {
+                found.services.push(path.to_string());
+                found.origins.push(origin(address, base).to_owned());
+            }
             Kind::Resource => found.resources.push(path.to_string()),
         }
         (!ours).then(|| format!("{base}{path}"))
     });
     found
+}
+
+/// Scheme and authority, unless they are ours.
+fn origin<'a>(address: &'a str, base: &str) -> &'a str {
+    let begins_like_ours = address.strip_prefix(base).is_some_and(|path| path.is_empty() || path.starts_with('/'));
+    let authority = address.find("://").map_or(0, |at| at + 3);
+    let end = address[authority..].find(['/', '?', '#']).map_or(address.len(), |at| authority + at);
+    if begins_like_ours { "" } else { &address[..end] }
 }
 
 /// Path and query of an address over HTTP, and whether it leads through us already.
@@ -100,6 +113,7 @@ mod tests {
         let expected = reply.replace("http://192.168.1.64:80/", "https://cloud.example:8443/d/cam/");
         assert_eq!(rewritten(reply).unwrap(), expected);
         assert_eq!(services(reply), ["/onvif/device?a=1&b"]);
+        assert_eq!(addresses(reply.as_bytes(), BASE).origins, ["http://192.168.1.64:80"]);
     }
 
     #[test]

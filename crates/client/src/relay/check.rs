@@ -64,38 +64,47 @@ pub fn parse<'a>(headers: &HeaderMap, envelope: &'a [u8], most: usize) -> Result
 }
 
 impl Parsed<'_> {
+    /// The one decision, made with the table's access class; what is in no table is for administrators.
+    ///
+    /// # Errors
+    /// The caller may not ask for this.
+    pub fn authorise(&self, levels: Levels) -> Result<(), Refused> {
+        let (namespace, name) = self.envelope.operation();
+        let permitted = match oriel_onvif::lookup(namespace, name) {
+            Some(row) => allowed(levels, row.access),
+            None => levels.contains(Level::Administrator),
+        };
+        if permitted {
+            return Ok(());
+        }
+        Err(Refused::status(StatusCode::FORBIDDEN, format!("the caller's level ({levels}) does not allow {name}")))
+    }
+
+    /// Whether the reply says where the device's media are.
+    #[must_use]
+    pub fn names_media(&self) -> bool {
+        let (namespace, name) = self.envelope.operation();
+        MEDIA.contains(&name) && MEDIA_SERVICES.contains(&namespace)
+    }
+
     /// Decides, and writes what is sent on.
     ///
     /// # Errors
     /// The caller may not ask for this.
     pub fn check(&self, levels: Levels) -> Result<Checked, Refused> {
-        let (namespace, name) = self.envelope.operation();
-        authorise((namespace, name), levels)?;
+        self.authorise(levels)?;
         let content_type = match self.action.as_deref().map(|action| HeaderValue::try_from(quoted(action))) {
             Some(Ok(value)) => value,
             Some(Err(_)) => return Err(Refused::status(StatusCode::BAD_REQUEST, "the action is no header value")),
             None => HeaderValue::from_static(oriel_soap::envelope::CONTENT_TYPE),
         };
-        let names_media = MEDIA.contains(&name) && MEDIA_SERVICES.contains(&namespace);
-        Ok(Checked { envelope: self.envelope.reserialise().into(), content_type, names_media })
+        Ok(Checked { envelope: self.envelope.reserialise().into(), content_type, names_media: self.names_media() })
     }
 }
 
 fn quoted(action: &str) -> String {
     let escaped = action.replace('\\', "\\\\").replace('"', "\\\"");
     format!("{}; action=\"{escaped}\"", oriel_soap::envelope::CONTENT_TYPE)
-}
-
-/// The one decision, made with the table's access class; what is in no table is for administrators.
-fn authorise((namespace, name): (&str, &str), levels: Levels) -> Result<(), Refused> {
-    let permitted = match oriel_onvif::lookup(namespace, name) {
-        Some(row) => allowed(levels, row.access),
-        None => levels.contains(Level::Administrator),
-    };
-    if permitted {
-        return Ok(());
-    }
-    Err(Refused::status(StatusCode::FORBIDDEN, format!("the caller's level ({levels}) does not allow {name}")))
 }
 
 /// Makes the headers say what the new body is.

@@ -3,8 +3,10 @@
 use crate::config::{CallOut, JoinTrace};
 use crate::services::{Call, bridged};
 use oriel_soap::Router;
-use oriel_trust::Policy;
+use oriel_trust::{Policy, TrustError, Validation, client_config};
+use rustls::ClientConfig;
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// What all cameras of a bridge share.
@@ -28,6 +30,24 @@ pub struct Common {
     pub join_trace: Option<JoinTrace>,
     /// One table of handlers for all of them.
     pub(super) router: Router<Call>,
+    /// Made once: the system's authorities take more memory than a camera does.
+    system: OnceLock<ClientConfig>,
+    insecure: OnceLock<ClientConfig>,
+}
+
+impl Common {
+    /// TLS to a camera.
+    pub(super) fn tls(&self, validation: &Validation) -> Result<ClientConfig, TrustError> {
+        let made = match validation {
+            Validation::SystemRoots => &self.system,
+            Validation::Insecure => &self.insecure,
+            Validation::Policy(_) => return client_config(validation, None),
+        };
+        match made.get() {
+            Some(made) => Ok(made.clone()),
+            None => client_config(validation, None).map(|new| made.get_or_init(|| new).clone()),
+        }
+    }
 }
 
 impl Default for Common {
@@ -42,6 +62,8 @@ impl Default for Common {
             camera_pages: false,
             join_trace: None,
             router: bridged::router(),
+            system: OnceLock::new(),
+            insecure: OnceLock::new(),
         }
     }
 }

@@ -46,19 +46,27 @@ struct Failed {
 }
 
 impl Breaker {
-    /// Whether the camera may be asked now.
+    /// Whether the camera would be asked now.
+    ///
+    /// # Errors
+    /// Why the last one got no answer.
+    pub(super) fn spares(&self, now: Instant) -> Result<(), Arc<str>> {
+        match &self.failed {
+            Some(failed) if now < failed.until => Err(Arc::clone(&failed.why)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the camera may be asked now, which one is then about to do.
     ///
     /// # Errors
     /// Why the last one got no answer.
     pub(super) fn admit(&mut self, now: Instant) -> Result<(), Arc<str>> {
-        match &mut self.failed {
-            Some(failed) if now < failed.until => Err(Arc::clone(&failed.why)),
-            Some(failed) => {
-                failed.until = now + TRIED;
-                Ok(())
-            }
-            None => Ok(()),
+        self.spares(now)?;
+        if let Some(failed) = &mut self.failed {
+            failed.until = now + TRIED;
         }
+        Ok(())
     }
 
     /// It did not answer. Those who asked at the same time make no longer hold together than one.

@@ -1,58 +1,67 @@
-//! The door of one camera: who asks, what for, and who answers it (Core §5.8.2.4, §5.9).
+//! The door of one camera: who asks, and what for; our own services are answered here (Core §5.8.2.4, §5.9).
 
+use super::refusal::Language;
+use super::way::Way;
 use super::{Common, Contact};
 use crate::bridge::CameraEntry;
 use crate::device::DeviceError;
-use crate::door::{Base, Origin, Refused, answered, challenge, faulty, lookup, plain, read, shown, soap, span};
-use crate::services::{Call, Service, Shared, bridged};
-
+use crate::door::{Base, Origin, Refused, answered, challenge, lookup, shown, span};
+use crate::services::{Service, Shared};
+use http::header::{CONNECTION, CONTENT_TYPE, UPGRADE};
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use jiff::Timestamp;
-use oriel_client::relay;
-use oriel_client::relay::check::{self, Parsed};
+use oriel_client::relay::check;
 use oriel_soap::auth::{Account, Accounts, AuthOptions, Authenticator};
-use oriel_soap::{AccessClass, Caller};
+use oriel_soap::{Caller, Envelope};
 use oriel_uplink::Body;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tokio::sync::watch;
 
 /// Below it are the paths of our own services, where no camera's can be taken for them.
-const OURS: &str = "/oriel/";
+pub(super) const OURS: &str = "/oriel/";
+/// Where clients look for every device service (Core §5.1.1); a camera's own may be elsewhere.
+pub(super) const DEVICE_SERVICE: &str = "/onvif/device_service";
 
 /// The door.
 pub(super) struct Door {
-    common: Arc<Common>,
-    shared: Arc<Shared>,
+    pub(super) common: Arc<Common>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) way: Way,
     authenticator: Authenticator,
-    current: Mutex<Arc<CameraEntry>>,
-    contact: watch::Sender<Contact>,
+}
+
+/// One request on its way through the door.
+pub(super) struct Asked {
+    pub(super) head: Parts,
+    /// What it asks for, at the virtual device: path and query.
+    pub(super) target: PathAndQuery,
+    pub(super) origin: Origin,
+    /// What the path began with, before it was taken off.
+    prefix: String,
+    /// What the addresses in the answer begin with.
+    pub(super) base: Base,
 }
 
 impl Door {
     pub(super) fn new(entry: CameraEntry, shared: Arc<Shared>, common: Arc<Common>) -> Result<Self, DeviceError> {
         let mut options = AuthOptions::new(format!("oriel-{}", shared.store.state().uuid));
         options.skew = common.clock_tolerance.try_into().unwrap_or(options.skew);
-        Ok(Self {
-            common,
-            shared,
-            authenticator: Authenticator::new(&options),
-            current: Mutex::new(Arc::new(entry)),
-            contact: watch::Sender::default(),
-        })
+        let way = Way::new(entry, &common)?;
+        Ok(Self { common, shared, way, authenticator: Authenticator::new(&options) })
     }
 
     pub(super) fn entry(&self) -> Arc<CameraEntry> {
-        Arc::clone(&self.current.lock().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.way.current().entry)
     }
 
     pub(super) fn change(&self, entry: CameraEntry) -> Result<(), DeviceError> {
-        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(entry);
-        Ok(())
+        self.way.change(entry, &self.common)
     }
 
     pub(super) fn watch(&self) -> watch::Receiver<Contact> {
-        self.contact.subscribe()
+        self.way.watch()
     }
 
     /// Serves one request. `prefix` was taken off its path.
@@ -63,65 +72,64 @@ impl Door {
     }
 
     async fn answer(&self, request: Request<Body>, origin: Origin, prefix: &str) -> Result<Response<Body>, Refused> {
-        if request.method() == Method::POST && check::is_soap(request.headers()) {
-            return self.exchange(request, &origin, prefix).await;
+        let base = Base::of(&request, &origin).below(prefix);
+        let (head, body) = request.into_parts();
+        let is_soap = head.method == Method::POST && check::is_soap(&head.headers);
+        let language = if is_soap { Language::Soap } else { Language::Plain };
+        // Whatever else a target may name, such as another host, is not looked at: the camera is at one place.
+        let target = head.uri.path_and_query().filter(|target| target.as_str().starts_with('/')).cloned();
+        let target = target.ok_or_else(|| language.say(StatusCode::BAD_REQUEST, "a path is asked for here"))?;
+        if head.method == Method::CONNECT || wants_another_protocol(&head.headers) {
+            let text = "the bridge does not pass WebSockets or other protocols to a camera; ask the camera itself";
+            return Err(language.say(StatusCode::NOT_IMPLEMENTED, text));
         }
-        Err(plain(StatusCode::NOT_IMPLEMENTED, "the bridge passes SOAP alone"))
+        let without_type = head.method == Method::POST && !head.headers.contains_key(CONTENT_TYPE);
+        let is_soap = is_soap || (without_type && self.is_service(&target));
+        let asked = Asked { head, target, origin, prefix: prefix.to_owned(), base };
+        if is_soap { self.exchange(asked, body).await } else { self.fetch(asked, body).await }
     }
 
-    async fn exchange(&self, request: Request<Body>, origin: &Origin, prefix: &str) -> Result<Response<Body>, Refused> {
-        let base = Base::of(&request, origin).below(prefix);
-        let (head, incoming) = request.into_parts();
-        let message = read(incoming, self.common.max_body).await?;
-        if message.is_empty() {
-            return Err(plain(StatusCode::BAD_REQUEST, "there is no SOAP message in the request"));
-        }
-        // Nothing that borrows from the message lives across an await.
-        let reply = {
-            let parsed = check::parse(&head.headers, &message, self.common.max_body).map_err(refused)?;
-            let caller = self.caller(&parsed, &head, origin, prefix)?;
-            let (namespace, _) = parsed.envelope.operation();
-            if !bridged::SERVICES.iter().any(|service| service.namespace.uri == namespace) {
-                return Err(plain(StatusCode::NOT_IMPLEMENTED, "nothing is passed on to the camera yet"));
-            }
-            let call = Call { caller, base, shared: Arc::clone(&self.shared) };
-            self.common.router.dispatch(&parsed.envelope, parsed.action.as_deref(), call)
-        };
-        Ok(soap(reply.await))
+    fn is_service(&self, target: &PathAndQuery) -> bool {
+        target.path().starts_with(OURS) || self.way.known().is_service(target)
     }
 
-    /// Who asks.
-    fn caller(&self, parsed: &Parsed<'_>, head: &Parts, origin: &Origin, prefix: &str) -> Result<Caller, Refused> {
-        let via = origin.via();
-        if let Origin::Uplink { tunnel, .. } = origin {
+    /// Who asks; whoever shows nothing that holds is nobody in particular, where `is_for_all` says that nobody has to.
+    pub(super) fn caller(
+        &self,
+        asked: &Asked,
+        envelope: Option<&Envelope<'_>>,
+        is_for_all: bool,
+    ) -> Result<Caller, Refused> {
+        let via = asked.origin.via();
+        if let Origin::Uplink { tunnel, .. } = &asked.origin {
             // Uplink §5.3: the configured level counts, and nothing that the request may bring along.
             return Ok(Caller { levels: tunnel.levels(), user: None, via });
         }
-        let (namespace, name) = parsed.envelope.operation();
-        let is_for_all = oriel_onvif::lookup(namespace, name).is_some_and(|row| row.access == AccessClass::PreAuth);
-        let target = format!("{prefix}{}", head.uri.path_and_query().map_or("/", |target| target.as_str()));
-        let users = Users(self.entry());
-        match shown(&self.authenticator, &users, Some(&parsed.envelope), head, &target) {
+        let target = format!("{}{}", asked.prefix, asked.target);
+        match shown(&self.authenticator, &Users(self.entry()), envelope, &asked.head, &target) {
             Ok(Some(found)) => Ok(Caller { levels: found.levels, user: Some(found.user), via }),
-            // Operations that need nobody ask for nobody: a client whose clock is wrong must be able to read the camera's.
+            // A client whose clock is wrong must be able to read the camera's.
             Ok(None) | Err(_) if is_for_all => Ok(Caller::anonymous(via)),
-            Ok(None) => Err(challenge(self.authenticator.challenges(Timestamp::now(), false))),
+            Ok(None) => Err(self.challenge()),
             Err(refused) => Err(refused),
         }
+    }
+
+    /// Asks the caller who it is.
+    pub(super) fn challenge(&self) -> Refused {
+        challenge(self.authenticator.challenges(Timestamp::now(), false))
     }
 }
 
 /// Where a service of ours is asked.
-fn path(service: &Service) -> String {
+pub(super) fn path(service: &Service) -> String {
     format!("{OURS}{}", service.path.rsplit('/').next().unwrap_or_default())
 }
 
-/// A refusal in SOAP's words.
-fn refused(refused: relay::Refused) -> Refused {
-    match refused {
-        relay::Refused::Fault(fault) => faulty(*fault),
-        relay::Refused::Status(status, detail) => plain(status, detail),
-    }
+fn wants_another_protocol(headers: &HeaderMap) -> bool {
+    let mut connection = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    headers.contains_key(UPGRADE)
+        && connection.any(|value| value.split(',').any(|token| token.trim().eq_ignore_ascii_case("upgrade")))
 }
 
 /// The accounts of the entry.

@@ -11,6 +11,13 @@
 mod common;
 mod contact;
 mod door;
+mod exchange;
+mod fetch;
+mod known;
+mod merge;
+mod refusal;
+mod relayed;
+mod way;
 
 pub use common::Common;
 pub use contact::Contact;

@@ -1,0 +1,272 @@
+//! A SOAP request: checked on our own parse, answered here where it is ours, and else sent to the camera as written from that parse; and the camera's reply
+//! (Core §5.9.4, §8.1.2; Event §9).
+
+use super::door::{Asked, DEVICE_SERVICE, Door, OURS, path};
+use super::merge;
+use super::refusal::{Language, refused, unfit};
+use super::relayed::{self, beginning};
+use super::way::{Current, Kind, Permit, Question};
+use crate::door::{Origin, Refused, faulty, plain, read, soap};
+use crate::services::{Call, bridged};
+use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
+use http::{HeaderValue, Response, StatusCode};
+use oriel_client::camera::Account;
+use oriel_client::relay::addresses::addresses;
+use oriel_client::relay::check::{self, Parsed};
+use oriel_client::relay::headers;
+use oriel_onvif::device_mgmt::GetServices;
+use oriel_onvif::{notification, ns};
+use oriel_soap::envelope::{Addressing, Headers};
+use oriel_soap::xml::{self, Any, Limits, read as element};
+use oriel_soap::{AccessClass, Caller, Envelope, Fault, Level, Operation as _, Reply};
+use oriel_uplink::{Body, body};
+use std::time::Duration;
+
+/// How long a camera may take to begin its answer.
+const ANSWER: Duration = Duration::from_secs(30);
+/// How much longer than it was asked to wait for messages.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The longest that messages are waited for, that included.
+const LONGEST: Duration = Duration::from_secs(150);
+/// How long the body of a short answer may take.
+const SHORT_BODY: Duration = Duration::from_secs(30);
+/// An answer of at most this length is read whole, and its addresses are made to lead through us.
+const SHORT_ANSWER: usize = 256 * 1024;
+/// A longer one is passed on as it comes, up to this length.
+const LONGEST_ANSWER: u64 = 64 * 1024 * 1024;
+/// WS-Addressing's address of whoever asks on this connection.
+const ANONYMOUS: &str = "http://www.w3.org/2005/08/addressing/anonymous";
+
+/// A request that goes to the camera.
+struct Passing {
+    operation: String,
+    /// Written from our parse.
+    envelope: Bytes,
+    action: Option<String>,
+    /// Path and query at the camera.
+    target: String,
+    account: Option<Account>,
+    caller: Caller,
+    names_media: bool,
+    /// GetServices: with the capabilities of each, or without.
+    services: Option<bool>,
+    kind: Kind,
+    answer: Duration,
+}
+
+/// What a request came to.
+enum Understood<F> {
+    /// It is ours to answer.
+    Ours(F),
+    /// It is the camera's.
+    Passing(Box<Passing>),
+}
+
+impl Door {
+    /// Answers a SOAP request.
+    pub(super) async fn exchange(&self, asked: Asked, incoming: Body) -> Result<Response<Body>, Refused> {
+        let message = read(incoming, self.common.max_body).await?;
+        if message.is_empty() {
+            // Core §5.8.2.4: no SOAP message, so no SOAP fault.
+            return Err(plain(StatusCode::BAD_REQUEST, "there is no SOAP message in the request"));
+        }
+        // Nothing that borrows from the message lives across an await.
+        let understood = self.understand(&asked, &message)?;
+        drop(message);
+        match understood {
+            Understood::Ours(reply) => Ok(soap(reply.await)),
+            Understood::Passing(passing) => self.pass(&asked, &passing).await,
+        }
+    }
+
+    fn understand(
+        &self,
+        asked: &Asked,
+        message: &[u8],
+    ) -> Result<Understood<impl Future<Output = Reply> + Send + use<>>, Refused> {
+        let parsed = check::parse(&asked.head.headers, message, self.common.max_body).map_err(refused)?;
+        let (namespace, name) = parsed.envelope.operation();
+        let row = oriel_onvif::lookup(namespace, name);
+        let is_for_all = row.is_some_and(|row| row.access == AccessClass::PreAuth);
+        let caller = self.caller(asked, Some(&parsed.envelope), is_for_all)?;
+        if bridged::SERVICES.iter().any(|service| service.namespace.uri == namespace) {
+            let call = Call { caller, base: asked.base.clone(), shared: std::sync::Arc::clone(&self.shared) };
+            return Ok(Understood::Ours(self.common.router.dispatch(&parsed.envelope, parsed.action.as_deref(), call)));
+        }
+        parsed.authorise(caller.levels).map_err(refused)?;
+        if asked.target.path().starts_with(OURS) {
+            return Err(faulty(Fault::unknown_action(format!("the service at {} has no {name}", asked.target.path()))));
+        }
+        let is_service = self.way.known().is_service(&asked.target);
+        if !is_service && !caller.levels.contains(Level::Administrator) {
+            let text = "only an administrator may send SOAP to a path that is not below /onvif/ and that the camera did not name";
+            return Err(Language::Soap.say(StatusCode::FORBIDDEN, text));
+        }
+        answers_here(&parsed)?;
+        Ok(Understood::Passing(Box::new(self.passing(asked, &parsed, caller))))
+    }
+
+    fn passing(&self, asked: &Asked, parsed: &Parsed<'_>, caller: Caller) -> Passing {
+        let current = self.way.current();
+        let target = self.target(asked, &current);
+        let to = parsed.envelope.addressing();
+        let named = to.to.as_deref().is_some_and(|to| to != ANONYMOUS && to.contains("://"));
+        let addressing = named.then(|| Addressing {
+            to: Some(self.way.known().own_name(&target, &current.camera.address())),
+            older: to.older,
+            ..Addressing::default()
+        });
+        let (kind, answer) = patience(&parsed.envelope);
+        let (namespace, name) = parsed.envelope.operation();
+        let is_list = (namespace, name) == (GetServices::SERVICE.uri, GetServices::NAME);
+        let asks_more = || parsed.envelope.request::<GetServices>().is_ok_and(|asked| asked.include_capability);
+        Passing {
+            operation: name.to_owned(),
+            envelope: parsed.envelope.reserialise_with(&Headers { username_token: None, addressing }).into(),
+            action: parsed.action.clone(),
+            target,
+            account: current.account(caller.levels),
+            caller,
+            names_media: parsed.names_media(),
+            services: is_list.then(asks_more),
+            kind,
+            answer,
+        }
+    }
+
+    /// Where the camera has what was asked for here.
+    fn target(&self, asked: &Asked, current: &Current) -> String {
+        let usual = asked.target.as_str() == DEVICE_SERVICE && !self.way.known().is_named(&asked.target);
+        if usual { current.entry.address.path().to_owned() } else { asked.target.to_string() }
+    }
+
+    async fn pass(&self, asked: &Asked, passing: &Passing) -> Result<Response<Body>, Refused> {
+        let write = |headers: &Headers| written(&passing.envelope, headers);
+        let question = Question {
+            target: &passing.target,
+            action: passing.action.as_deref(),
+            write: &write,
+            account: passing.account.as_ref(),
+            kind: passing.kind,
+            answer: passing.answer,
+        };
+        let (response, permit) =
+            Box::pin(self.way.ask(&question)).await.map_err(|failure| Language::Soap.failed(&failure))?;
+        if let Some(why) = unfit(&response) {
+            return Err(Language::Soap.say(StatusCode::BAD_GATEWAY, why));
+        }
+        if response.status() == StatusCode::UNAUTHORIZED {
+            return Err(self.shut_out(asked, passing, ""));
+        }
+        self.reply(asked, passing, response, permit).await
+    }
+
+    /// The camera does not let us in. Who showed nothing, and asked for what needs nothing, is asked to show something after all.
+    fn shut_out(&self, asked: &Asked, passing: &Passing, why: &str) -> Refused {
+        let is_nobody = passing.caller.levels.is_anonymous() && matches!(asked.origin, Origin::Lan { .. });
+        if is_nobody {
+            return self.challenge();
+        }
+        Language::Soap.shut_out(passing.account.as_ref().map(|account| account.user.as_str()), why)
+    }
+
+    /// Reads a short answer, and makes its addresses lead through us; a long one is passed on as it comes.
+    async fn reply(
+        &self,
+        asked: &Asked,
+        passing: &Passing,
+        response: Response<Body>,
+        permit: Permit,
+    ) -> Result<Response<Body>, Refused> {
+        let (mut parts, mut incoming) = response.into_parts();
+        parts.headers = headers::of_response(std::mem::take(&mut parts.headers), 2);
+        parts.extensions.clear();
+        parts.version = http::Version::default();
+        let say = |text: &str| Language::Soap.say(StatusCode::BAD_GATEWAY, text);
+        let most = if passing.services.is_some() { Limits::REPLY.bytes } else { SHORT_ANSWER };
+        let read = tokio::time::timeout(SHORT_BODY, beginning(&mut incoming, most)).await;
+        let read = read.map_err(|_| say("the camera did not finish its answer in time"))?;
+        let (bytes, is_whole) = read.ok_or_else(|| say("the camera broke off its answer"))?;
+        if !is_whole {
+            let body = relayed::continued(bytes, incoming, LONGEST_ANSWER, permit);
+            return Ok(Response::from_parts(parts, body));
+        }
+        drop((incoming, permit));
+        if let Some(fault) = refusal(parts.status, &bytes) {
+            return Err(self.shut_out(asked, passing, &format!(" for {} ({})", passing.operation, fault.reason)));
+        }
+        let bytes = match passing.services {
+            Some(include) => self.with_ours(asked, include, bytes),
+            None => bytes,
+        };
+        let base = asked.base.to_string();
+        let mut found = addresses(&bytes, &base);
+        let bytes = found.rewritten.take().map_or(bytes, Bytes::from);
+        self.way.known().remember(found, passing.names_media, &self.way.current().camera.address());
+        parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+        Ok(Response::from_parts(parts, body::full(bytes)))
+    }
+
+    /// The camera's services with ours.
+    fn with_ours(&self, asked: &Asked, include: bool, reply: Bytes) -> Bytes {
+        let namespaces: Vec<&str> = bridged::SERVICES.iter().map(|service| service.namespace.uri).collect();
+        let rows = bridged::SERVICES.iter().map(|service| {
+            let row = service.shown(asked.base.join(&path(service)), include, &self.shared);
+            Any::of(ns::TDS, "Service", &row)
+        });
+        let rows: Vec<Any> = rows.collect();
+        merge::services(&reply, &namespaces, &rows).map_or(reply, Bytes::from)
+    }
+}
+
+/// What is sent: as it was checked, with these headers besides its own.
+fn written(envelope: &Bytes, headers: &Headers) -> Vec<u8> {
+    if headers.username_token.is_none() && headers.addressing.is_none() {
+        return envelope.to_vec();
+    }
+    let parsed = Envelope::parse(envelope, &Limits::REPLY).expect("it was written from a parse");
+    parsed.reserialise_with(headers)
+}
+
+/// The camera answers us, and nobody else: an answer that is sent elsewhere would be sent by the camera, to wherever the caller says.
+fn answers_here(parsed: &Parsed<'_>) -> Result<(), Refused> {
+    let elsewhere = parsed.envelope.headers().any(|block| {
+        let (namespace, local) = element::name(block);
+        let addressing = namespace == oriel_soap::ns::WSA.uri || namespace == oriel_soap::ns::WSADIS.uri;
+        let address = || block.descendants().find(|node| node.is_element() && node.tag_name().name() == "Address");
+        addressing
+            && ["ReplyTo", "FaultTo"].contains(&local)
+            && address().and_then(|address| address.text()).is_none_or(|text| !text.trim().ends_with("/anonymous"))
+    });
+    if elsewhere {
+        return Err(faulty(Fault::invalid_args(
+            "replies and faults go to whoever asked, so ReplyTo and FaultTo have to be anonymous",
+        )));
+    }
+    Ok(())
+}
+
+/// How long its answer may take, and its place with it.
+fn patience(envelope: &Envelope<'_>) -> (Kind, Duration) {
+    let (namespace, name) = envelope.operation();
+    let pulls = (namespace == ns::TEV.uri && name == "PullMessages")
+        || (namespace == notification::TABLE.service.uri && name == "GetMessages");
+    if !pulls {
+        return (Kind::Soon, ANSWER);
+    }
+    let timeout = element::elements(envelope.body()).find(|child| element::is(*child, ns::TEV, "Timeout"));
+    let timeout = timeout.and_then(|timeout| <xml::Duration as xml::XmlRead>::read(timeout).ok());
+    let timeout = timeout.and_then(|timeout| Duration::try_from(timeout.0).ok());
+    (Kind::Long, timeout.map_or(LONGEST, |timeout| timeout.saturating_add(PATIENCE).min(LONGEST)))
+}
+
+/// The fault by which a camera says that it does not let us in; some say it with status 200.
+fn refusal(status: StatusCode, reply: &[u8]) -> Option<Fault> {
+    const WORD: &[u8] = b"NotAuthorized";
+    if (status.is_success() && reply.len() > 8 * 1024) || !reply.windows(WORD.len()).any(|window| window == WORD) {
+        return None;
+    }
+    let fault = Envelope::parse(reply, &Limits::REPLY).ok()?.fault()?;
+    fault.is("NotAuthorized").then_some(fault)
+}
