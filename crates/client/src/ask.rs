@@ -3,7 +3,7 @@
 use std::pin::Pin;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
@@ -160,19 +160,22 @@ fn says_not_authorized(message: &[u8]) -> bool {
     fault.is_some_and(|fault| fault.subcodes.iter().any(|subcode| WORDS.contains(&&*subcode.local)))
 }
 
-/// The device's clock less ours; it needs no credentials (Core §8.3.8 is PRE_AUTH for this reason). A device that does not tell is taken to have our time.
+/// The device's clock less ours; it needs no credentials (Core §8.3.8 is PRE_AUTH for this reason). A device that wants some all the same tells its time in
+/// `Date`, or is taken to have ours.
 async fn clock_offset(way: &dyn Way) -> Result<SignedDuration, TransportError> {
     let write = |headers: &Headers| envelope::request(&GetSystemDateAndTime::default(), headers);
     let question = Question { target: &way.entry(), action: None, write: &write };
     let response = question.post(way, &Headers::default(), None).await?;
+    let dated = response.headers().get(DATE).and_then(|date| date.to_str().ok());
+    let dated = dated.and_then(|date| jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date).ok());
     let body = whole(response.into_body(), REFUSAL).await?;
     let answer = envelope::read_reply::<GetSystemDateAndTime>(&body, &Limits::REPLY).ok();
     let theirs = answer.and_then(|answer| answer.system_date_and_time.utc_date_time).and_then(timestamp);
-    Ok(theirs.map_or(SignedDuration::ZERO, |theirs| theirs.duration_since(Timestamp::now())))
+    Ok(theirs.or(dated).map_or(SignedDuration::ZERO, |theirs| theirs.duration_since(Timestamp::now())))
 }
 
 /// None for a date that is none.
-pub(crate) fn timestamp(at: DateTime) -> Option<Timestamp> {
+fn timestamp(at: DateTime) -> Option<Timestamp> {
     let (date, time) = (at.date, at.time);
     let date = Date::new(date.year.try_into().ok()?, date.month.try_into().ok()?, date.day.try_into().ok()?).ok()?;
     // A leap second is the second before it.

@@ -156,3 +156,48 @@ impl Profile {
         PROFILES.iter().find(|profile| profile.cameras.iter().any(|known| known.has(manufacturer, model, firmware)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn each_profile_that_comes_along_says_why_and_does_something() {
+        let names: HashSet<&str> = Profile::all().iter().map(|profile| &*profile.name).collect();
+        assert_eq!(names.len(), Profile::all().len(), "a name is for one");
+        for profile in Profile::all() {
+            assert!(profile.reason.len() > 20, "{}", profile.name);
+            assert_ne!(profile.quirks, Quirks::default(), "{}", profile.name);
+            assert!(profile.quirks.connections > 0, "{}", profile.name);
+            assert!(std::ptr::eq(Profile::named(&profile.name).unwrap(), profile));
+        }
+        assert!(Profile::named("none of them").is_none());
+    }
+
+    #[test]
+    fn a_camera_is_known_by_what_it_says_of_itself() {
+        let file: File = toml::from_str(
+            r#"
+            [[profile]]
+            name = "old"
+            reason = "x"
+            cameras = [{ manufacturer = "Maker", model = "M1", firmware = "1." }, { manufacturer = "Other" }]
+            quirks = { http-version = "1.0", authority = "cam", clock-offset-s = -3600, patience-s = 5, action = "always" }
+            "#,
+        )
+        .unwrap();
+        let known = |manufacturer, model, firmware| {
+            file.profile[0].cameras.iter().any(|cameras| cameras.has(manufacturer, model, firmware))
+        };
+        assert!(known("MAKER", "m1-PTZ", "1.2.3") && known("Other GmbH", "", "") && known(" other", "x", "y"));
+        assert!(
+            !known("Maker", "M2", "1.0") && !known("Maker", "M1", "2.0") && !known("", "", "") && !known("Mäk", "", "")
+        );
+        assert_eq!(file.profile[0].quirks.clock_offset_s, Some(-3600));
+        for wrong in ["keepalive = true", "http-version = \"2\"", "credentials = \"basic\""] {
+            assert!(toml::from_str::<Quirks>(wrong).is_err(), "{wrong}");
+        }
+    }
+}

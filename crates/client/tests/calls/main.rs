@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used)] // A test panics.
 
+mod camera;
+mod letting_in;
+mod oddities;
 mod provision;
+mod rough;
 mod server;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,7 +44,7 @@ fn eve(password: &str) -> Auth {
     Auth::Password { user: "eve".to_owned(), password: password.to_owned() }
 }
 
-fn information() -> Response<Bytes> {
+pub(crate) fn information() -> Response<Bytes> {
     let answer = GetDeviceInformationResponse::with(|answer| answer.serial_number = "7".to_owned());
     reply(ns::TDS, "GetDeviceInformationResponse", &answer)
 }
@@ -109,7 +113,7 @@ async fn token_device(status: StatusCode) -> Server {
     .await
 }
 
-fn clock(now: Timestamp) -> Response<Bytes> {
+pub(crate) fn clock(now: Timestamp) -> Response<Bytes> {
     let at = now.to_zoned(jiff::tz::TimeZone::UTC);
     let mut date_time = DateTime::default();
     date_time.date = Date::with(|date| {
