@@ -289,6 +289,35 @@ fn the_action_has_to_name_the_body() {
     assert!(inspect(two.as_bytes(), None, &Limits::REQUEST).is_err());
 }
 
+/// Clients that are made from ONVIF's WSDL files send what stands there.
+#[test]
+fn actions_as_the_wsdl_files_have_them() {
+    let agrees = |namespace: &str, name: &str, action: &str| {
+        let text = message("", &format!("<q:{name} xmlns:q=\"{namespace}\"/>"));
+        inspect(text.as_bytes(), Some(action), &Limits::REQUEST).is_ok()
+    };
+    let onvif = |rest: &str| format!("http://www.onvif.org/{rest}");
+    let taken = [
+        ("ver10/media/wsdl", "GetProfile", "ver10/media/wsdlGetProfile/"),
+        ("ver20/media/wsdl", "SetEQPresetConfiguration", "ver20/media/wsdl/SetEQPreset"),
+        ("ver20/imaging/wsdl", "Stop", "ver20/imaging/wsdl/FocusStop"),
+        ("ver10/deviceIO/wsdl", "GetDigitalInputs", "ver10/deviceio/wsdl/GetDigitalInputs"),
+        ("ver10/deviceIO/wsdl", "GetSerialPortConfiguration", "ver10/deviceio/wsdl/GetSerialPortConfigurations"),
+        ("ver10/device/wsdl", "SetRelayOutputState", "ver10/deviceio/wsdl/SetRelayOutputState"),
+        ("ver10/search/wsdl", "SearchImageByNLRequest", "ver10/search/wsdl/SearchImageByNL"),
+        ("ver10/events/wsdl", "PullMessages", "ver10/events/wsdl/PullPointSubscription/PullMessagesRequest"),
+    ];
+    for (namespace, name, action) in taken {
+        assert!(agrees(&onvif(namespace), name, &onvif(action)), "{action}");
+        assert!(!agrees(&onvif(namespace), "SystemReboot", &onvif(action)), "{action} for another request");
+    }
+    assert!(!agrees(&onvif("ver20/ptz/wsdl"), "Stop", &onvif("ver20/imaging/wsdl/FocusStop")));
+    assert!(!agrees(&onvif("ver10/media/wsdl"), "GetRelayOutputs", &onvif("ver10/deviceio/wsdl/GetRelayOutputs")));
+    let wsn = "http://docs.oasis-open.org/wsn/";
+    let renew = format!("{wsn}bw-2/SubscriptionManager/RenewRequest");
+    assert!(agrees(&format!("{wsn}b-2"), "Renew", &renew) && !agrees(&format!("{wsn}b-2"), "Unsubscribe", &renew));
+}
+
 /// What is written again from our parse has one reading, and it is ours.
 #[test]
 fn what_is_passed_on_is_what_was_read() {
