@@ -2,7 +2,7 @@
 
 use crate::accounts::random_password;
 use crate::config::Config;
-use crate::door::{Door, Lan};
+use crate::door::{Answer, Door, Lan, Origin, listen};
 use crate::interfaces;
 use crate::keystore::KeyStore;
 use crate::services::{self, Shared};
@@ -20,7 +20,6 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::net::TcpListener;
 use uuid::Uuid;
 
 /// Why a device cannot start.
@@ -116,11 +115,7 @@ impl Device {
         .map_err(|_| DeviceError::Interrupted)?;
         let (opened, first) = opened?;
 
-        let mut listeners = Vec::with_capacity(config.listen.len());
-        for address in &config.listen {
-            let bound = TcpListener::bind(address).await.and_then(|listener| Ok((listener.local_addr()?, listener)));
-            listeners.push(bound.map_err(|source| DeviceError::Listen { address: *address, source })?);
-        }
+        let listeners = listen(&config.listen).await?;
         let local = listeners.first().map_or(([0, 0, 0, 0], 0).into(), |(address, _)| reachable(*address));
 
         let mut options = AuthOptions::new(format!("oriel-{}", opened.store.state().uuid));
@@ -130,7 +125,12 @@ impl Device {
         let shared = Arc::new(shared(config, &opened));
         let door = Door::new(Arc::clone(&shared), services::router(), &options, max_body);
         let door = Arc::new(door.joining(join_trace));
-        let lan = Lan::start(listeners, &door, max_connections);
+        let answering = Arc::clone(&door);
+        let answer: Answer = Arc::new(move |request, peer, local| {
+            let door = Arc::clone(&answering);
+            Box::pin(async move { door.serve(request, Origin::Lan { peer, local }).await })
+        });
+        let lan = Lan::start(listeners, &answer, max_connections);
         let uplinked = Uplinked::start(shared, opened.into_parts(), insecure, local, move |request, origin| {
             let door = Arc::clone(&door);
             async move { door.serve(request, origin).await }

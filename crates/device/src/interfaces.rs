@@ -50,6 +50,14 @@ fn group(
     shown.map(complete).collect()
 }
 
+/// The networks that an interface is in.
+#[cfg(feature = "bridge")]
+pub(crate) fn networks(interface: &Interface) -> Vec<ipnet::IpNet> {
+    let v4 = interface.v4.iter().filter_map(|(address, prefix)| ipnet::IpNet::new((*address).into(), *prefix).ok());
+    let v6 = interface.v6.iter().filter_map(|(address, prefix)| ipnet::IpNet::new((*address).into(), *prefix).ok());
+    v4.chain(v6).collect()
+}
+
 /// The name of this machine; empty when it has none (Core §8.2.1).
 pub(crate) fn host_name() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname").map(|text| text.trim().to_owned()).unwrap_or_default()

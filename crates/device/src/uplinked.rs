@@ -129,6 +129,15 @@ impl Uplinked {
         move |request| serve(tunnel.clone(), request)
     }
 
+    /// The device's services for this very process.
+    #[cfg(feature = "bridge")]
+    pub(crate) fn own_service(
+        &self,
+    ) -> impl Fn(Request<Body>) -> BoxFuture<'static, Response<Body>> + Clone + Send + Sync + 'static + use<> {
+        let serve = Arc::clone(&self.serve);
+        move |request| serve(Tunnel::own(), request)
+    }
+
     /// Drains every uplink, and returns when all are closed.
     pub(crate) async fn stop(self) {
         self.supervisor.stop().await;

@@ -1,7 +1,7 @@
 //! One camera of a bridge's list, checked, and what two cameras of a list must not share.
 
 use crate::store::Account;
-use oriel_trust::Policy;
+use oriel_trust::{Policy, Validation};
 use std::net::IpAddr;
 use url::{Host, Url};
 
@@ -17,6 +17,17 @@ pub enum Believe {
     Policy(Policy),
     /// Anybody: most cameras make their certificates themselves.
     Insecure,
+}
+
+impl Believe {
+    /// How a server's certificate is checked then.
+    pub(super) fn validation(&self) -> Validation {
+        match self {
+            Self::System => Validation::SystemRoots,
+            Self::Policy(policy) => Validation::Policy(policy.clone()),
+            Self::Insecure => Validation::Insecure,
+        }
+    }
 }
 
 /// One camera of the list.

@@ -1,13 +1,14 @@
 //! The ports to the LAN: HTTP/1.1 with a bound on everything a client can be slow or big with.
 
 use super::stall::Stalling;
-use super::{Door, Origin};
-use http::Request;
+use crate::device::DeviceError;
+use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use oriel_uplink::body;
+use oriel_uplink::device::BoxFuture;
+use oriel_uplink::{Body, body};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,6 +28,23 @@ const GRACE: Duration = Duration::from_secs(5);
 /// How long to wait when the system has no file for another connection.
 const NO_FILES: Duration = Duration::from_millis(100);
 
+/// Answers a request that came from the first address to the second, which is ours.
+pub(crate) type Answer =
+    Arc<dyn Fn(Request<Body>, SocketAddr, SocketAddr) -> BoxFuture<'static, Response<Body>> + Send + Sync>;
+
+/// Opens ports; port 0 is one that the system chooses.
+///
+/// # Errors
+/// [`DeviceError::Listen`].
+pub(crate) async fn listen(addresses: &[SocketAddr]) -> Result<Vec<(SocketAddr, TcpListener)>, DeviceError> {
+    let mut listeners = Vec::with_capacity(addresses.len());
+    for address in addresses {
+        let bound = TcpListener::bind(address).await.and_then(|listener| Ok((listener.local_addr()?, listener)));
+        listeners.push(bound.map_err(|source| DeviceError::Listen { address: *address, source })?);
+    }
+    Ok(listeners)
+}
+
 /// The listening ports. Dropping it closes them and every connection at once.
 pub(crate) struct Lan {
     addresses: Vec<SocketAddr>,
@@ -35,13 +53,13 @@ pub(crate) struct Lan {
 }
 
 impl Lan {
-    /// Serves the door on listeners that are already bound.
-    pub(crate) fn start(listeners: Vec<(SocketAddr, TcpListener)>, door: &Arc<Door>, max_connections: usize) -> Self {
+    /// Answers on listeners that are already bound.
+    pub(crate) fn start(listeners: Vec<(SocketAddr, TcpListener)>, answer: &Answer, max_connections: usize) -> Self {
         let (stop, stopped) = watch::channel(false);
         let places = Arc::new(Semaphore::new(max_connections));
         let addresses = listeners.iter().map(|(address, _)| *address).collect();
         let serve =
-            |(_, listener)| tokio::spawn(accept(listener, Arc::clone(door), Arc::clone(&places), stopped.clone()));
+            |(_, listener)| tokio::spawn(accept(listener, Arc::clone(answer), Arc::clone(&places), stopped.clone()));
         Self { addresses, stop, tasks: listeners.into_iter().map(serve).collect() }
     }
 
@@ -52,6 +70,11 @@ impl Lan {
 
     /// Takes no more connections, finishes the answers that are on their way, and returns when all is closed.
     pub(crate) async fn stop(mut self) {
+        self.close().await;
+    }
+
+    /// As [`Self::stop`], for an owner that goes on.
+    pub(crate) async fn close(&mut self) {
         self.stop.send_replace(true);
         for task in &mut self.tasks {
             // An error means that the task is already gone.
@@ -66,7 +89,7 @@ impl Drop for Lan {
     }
 }
 
-async fn accept(listener: TcpListener, door: Arc<Door>, places: Arc<Semaphore>, mut stopped: watch::Receiver<bool>) {
+async fn accept(listener: TcpListener, answer: Answer, places: Arc<Semaphore>, mut stopped: watch::Receiver<bool>) {
     // Its own task for each connection; all end with this one.
     let mut connections = JoinSet::new();
     loop {
@@ -78,7 +101,7 @@ async fn accept(listener: TcpListener, door: Arc<Door>, places: Arc<Semaphore>, 
         };
         match accepted {
             (Ok(place), Ok((stream, peer))) => {
-                let connection = serve(stream, peer, Arc::clone(&door), stopped.clone());
+                let connection = serve(stream, peer, Arc::clone(&answer), stopped.clone());
                 connections.spawn(async move {
                     connection.await;
                     drop(place);
@@ -97,14 +120,13 @@ async fn accept(listener: TcpListener, door: Arc<Door>, places: Arc<Semaphore>, 
     let _ = tokio::time::timeout(GRACE, finished).await;
 }
 
-async fn serve(stream: TcpStream, peer: SocketAddr, door: Arc<Door>, mut stopped: watch::Receiver<bool>) {
+async fn serve(stream: TcpStream, peer: SocketAddr, answer: Answer, mut stopped: watch::Receiver<bool>) {
     let Ok(local) = stream.local_addr() else { return };
     // Without it the last bytes of a small answer wait for an acknowledgement.
     let _ = stream.set_nodelay(true);
-    let origin = Origin::Lan { peer, local };
     let service = service_fn(move |request: Request<Incoming>| {
-        let (door, origin) = (Arc::clone(&door), origin.clone());
-        async move { Ok::<_, Infallible>(door.serve(request.map(body::boxed), origin).await) }
+        let answered = answer(request.map(body::boxed), peer, local);
+        async move { Ok::<_, Infallible>(answered.await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

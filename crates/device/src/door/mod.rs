@@ -14,7 +14,7 @@ mod stall;
 mod told;
 
 pub(crate) use body::{Refused, plain, read};
-pub(crate) use lan::Lan;
+pub(crate) use lan::{Answer, Lan, listen};
 pub(crate) use origin::{Base, Origin};
 pub(crate) use told::{answered, span};
 

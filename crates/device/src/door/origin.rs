@@ -31,7 +31,9 @@ impl Origin {
     pub(crate) fn via(&self) -> Via {
         match self {
             Self::Lan { peer, .. } => Via::Lan { peer: *peer },
-            Self::Uplink { tunnel, .. } => Via::Uplink { address: tunnel.address.clone() },
+            Self::Uplink { tunnel, .. } if tunnel.leads_out() => Via::Uplink { address: tunnel.address.clone() },
+            // What was configured here is as good as what was set on the LAN.
+            Self::Uplink { local, .. } => Via::Lan { peer: *local },
         }
     }
 }

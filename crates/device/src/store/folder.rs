@@ -22,6 +22,12 @@ impl Folder {
     /// [`StoreError::File`], or [`StoreError::InUse`].
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         make_folder(&path.join(CERTIFICATES))?;
+        Ok(Self { path: path.to_owned(), _lock: Self::take(path)? })
+    }
+
+    /// Makes the folder if there is none, and takes it for this process, as long as the file is open.
+    pub(crate) fn take(path: &Path) -> Result<File, StoreError> {
+        make_folder(path)?;
         // The folder's own name must be as durable as what is in it.
         if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             Files.sync_folder(parent).map_err(|source| StoreError::File { path: parent.to_owned(), source })?;
@@ -30,7 +36,7 @@ impl Folder {
         let file_error = |source| StoreError::File { path: lock.clone(), source };
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(&lock).map_err(file_error)?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: file }),
+            Ok(()) => Ok(file),
             Err(TryLockError::WouldBlock) => Err(StoreError::InUse(path.to_owned())),
             Err(TryLockError::Error(source)) => Err(file_error(source)),
         }

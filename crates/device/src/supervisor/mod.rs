@@ -37,12 +37,25 @@ pub(crate) struct Tunnel {
     /// The uplink's `RemoteAddress`.
     pub(crate) address: Arc<str>,
     rights: watch::Receiver<Levels>,
+    /// It is none: this process asks itself, on behalf of whoever configured it.
+    own: bool,
 }
 
 impl Tunnel {
     /// A tunnel whose rights stay as they are.
     pub(crate) fn fixed(address: &str, levels: Levels) -> Self {
-        Self { address: address.into(), rights: watch::channel(levels).1 }
+        Self { address: address.into(), rights: watch::channel(levels).1, own: false }
+    }
+
+    /// The way by which this process asks itself.
+    #[cfg(feature = "bridge")]
+    pub(crate) fn own() -> Self {
+        Self { own: true, ..Self::fixed("this bridge", Levels::of(Level::Administrator)) }
+    }
+
+    /// Whether it leads out of this process.
+    pub(crate) fn leads_out(&self) -> bool {
+        !self.own
     }
 
     /// What a request that arrives now may do.
@@ -205,7 +218,7 @@ impl Driver {
         let uplink = self.means.plan(&entry, state).map(|config| {
             let (serve, tunnel) = (
                 Arc::clone(&self.means.serve),
-                Tunnel { address: entry.remote_address.as_str().into(), rights: current },
+                Tunnel { address: entry.remote_address.as_str().into(), rights: current, own: false },
             );
             Uplink::start(config, move |request| serve(tunnel.clone(), request))
         });
@@ -292,5 +305,5 @@ impl Means {
 #[cfg(test)]
 pub(crate) fn tunnel_for_tests() -> Tunnel {
     let (_, rights) = watch::channel(Level::User.into());
-    Tunnel { address: "https://cloud.example/".into(), rights }
+    Tunnel { address: "https://cloud.example/".into(), rights, own: false }
 }

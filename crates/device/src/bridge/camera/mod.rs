@@ -154,6 +154,13 @@ impl BridgedCamera {
         self.uplinked.service(address, levels)
     }
 
+    /// What the bridge itself asks through, with an administrator's rights.
+    pub(super) fn own_service(
+        &self,
+    ) -> impl Fn(Request<Body>) -> BoxFuture<'static, Response<Body>> + Clone + Send + Sync + 'static + use<> {
+        self.uplinked.own_service()
+    }
+
     /// Serves a request that came to the bridge's own port. `prefix` is what was taken off its path, such as `/gate`; `local` is our end of the connection.
     /// The caller shows one of the entry's accounts, by HTTP Digest over the path with its prefix or by WS-UsernameToken.
     pub async fn lan(
