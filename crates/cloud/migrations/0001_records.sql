@@ -63,6 +63,7 @@ create table credentials (
     authority text not null,
     value text not null,
     expires bigint,
+    anchors text,
     created bigint not null,
     unique (kind, authority, value)
 );

@@ -230,6 +230,38 @@ async fn a_certificate_is_renewed_over_the_uplink_before_two_thirds_of_its_life_
 }
 
 #[tokio::test]
+async fn a_root_that_will_be_served_reaches_the_cameras_before_it_is() {
+    let mut file = std::path::PathBuf::new();
+    let house = House::open_with(|config| {
+        file = config.data.join("anchors.pem");
+        config.anchors = Some(file.clone());
+    })
+    .await;
+    let ours = std::fs::read_to_string(house.cloud.ca().unwrap()).unwrap();
+    std::fs::write(&file, &ours).unwrap();
+    let (camera, id) = enrolled(&house).await;
+    house.online(&id.as_str().into()).await;
+    house.cloud.renew_due().await;
+    let lan = camera.lan();
+    let anchors = async || {
+        let held = lan.call(GetAllCertificates::default()).await.unwrap().certificate;
+        held.into_iter().map(|held| held.certificate_content.to_vec()).collect::<Vec<_>>()
+    };
+    let next = Authority::new("the next root").unwrap().certificate_pem();
+    let der = certificates(next.as_bytes()).unwrap().remove(0).to_vec();
+    let before = show(&house, &id).await["fingerprints"].clone();
+    assert!(!anchors().await.contains(&der));
+    std::fs::write(&file, ours.clone() + &next).unwrap();
+    house.cloud.renew_due().await;
+    assert!(anchors().await.contains(&der));
+    let after = show(&house, &id).await["fingerprints"].clone();
+    assert_ne!(after, before, "it came with a new key");
+    std::fs::write(&file, next + &ours).unwrap();
+    house.cloud.renew_due().await;
+    assert_eq!(show(&house, &id).await["fingerprints"], after, "nothing has changed");
+}
+
+#[tokio::test]
 async fn a_renewal_that_fails_on_the_camera_leaves_no_key_behind_and_is_tried_again() {
     let house = House::open().await;
     let (camera, id) = enrolled(&house).await;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
-use oriel_cloud::records::{NewToken, Origin, Role};
+use oriel_cloud::records::{NewToken, Role};
 use oriel_soap::access::Level;
 use oriel_trust::Identity;
 use oriel_uplink::cloud::CloseReason;
@@ -26,7 +26,7 @@ async fn a_key_or_a_token_that_is_taken_back_cuts_its_own_tunnels_alone() {
     let keys: Vec<Identity> = (0..2).map(|_| Identity::self_signed("a way", &[]).unwrap()).collect();
     let mut uplinks = Vec::new();
     for (number, key) in keys.iter().enumerate() {
-        house.scope().add_key(&me(), &id, key.fingerprint(), Origin::Pinned, None).await.unwrap();
+        house.scope().add_key(&me(), &id, key.fingerprint(), None).await.unwrap();
         uplinks.push(house.dial_as(key, "https", |_| async { soap_ok() }));
         super::until("a tunnel by key", || house.tunnels(&id) == number + 1).await;
     }

@@ -7,6 +7,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
 use oriel_trust::{Authority as Issuer, RequestedCertificate, anchor_of, certificates, pem, renew_at};
 use rustls_pki_types::CertificateSigningRequestDer;
@@ -14,7 +17,7 @@ use rustls_pki_types::pem::PemObject as _;
 
 use crate::Shared;
 use crate::clock;
-use crate::records::{Actor, Device, Scope};
+use crate::records::{Actor, Device, Id, Issue, Scope};
 use crate::refusal::Refusal;
 use crate::throttle::network;
 
@@ -65,7 +68,8 @@ pub(crate) async fn enrol(
     let actor = Actor { label: format!("enrolment:{}", enrolment.id), address: Some(source) };
     let issuer = issuer(&scope, shared).await?;
     let end = shared.records.clock().time() + LIFE;
-    let (device, _) = shared.records.enrol(&actor, code, requested.fingerprint(), unix_millis(end), name).await?;
+    let issue = Issue { expires: unix_millis(end), anchors: named(&der_of(&anchors)?) };
+    let (device, _) = shared.records.enrol(&actor, code, requested.fingerprint(), issue, name).await?;
     shared.announce(&device.id);
     let certificate = sign(&issuer, &requested, &device, end)?;
     let device_authority = issuer.certificate_pem();
@@ -144,9 +148,16 @@ fn anchors(shared: &Shared) -> Result<String, Refusal> {
     Ok(pem("CERTIFICATE", &anchor))
 }
 
+/// A name of a set of anchors: whoever was given another one has to be given this one before the old one is served no more.
+fn named(anchors: &[Vec<u8>]) -> Id {
+    let mut each: Vec<_> = anchors.iter().map(|anchor| digest(&SHA256, anchor)).collect();
+    each.sort_unstable_by(|one, other| one.as_ref().cmp(other.as_ref()));
+    let all: Vec<u8> = each.iter().flat_map(|one| one.as_ref().iter().copied()).collect();
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, &all)).into()
+}
+
 /// The anchors in DER.
-fn anchors_der(shared: &Shared) -> Result<Vec<Vec<u8>>, Refusal> {
-    let text = anchors(shared)?;
+fn der_of(text: &str) -> Result<Vec<Vec<u8>>, Refusal> {
     let read = certificates(text.as_bytes());
     let read = read.map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
     Ok(read.iter().map(|anchor| anchor.to_vec()).collect())

@@ -20,10 +20,10 @@ use oriel_uplink::body;
 use oriel_uplink::cloud::{Class, CloseReason};
 use rustls_pki_types::CertificateDer;
 
-use super::{LIFE, anchors_der, check, issuer, sign, unix_millis};
+use super::{LIFE, anchors, check, der_of, issuer, named, sign, unix_millis};
 use crate::Shared;
 use crate::clock;
-use crate::records::{Actor, CredentialKind, Device, DeviceId, Origin, StoredCredential};
+use crate::records::{Actor, CredentialKind, Device, DeviceId, Id, Issue, Origin, StoredCredential};
 use crate::refusal::Refusal;
 
 /// How often the certificates' ages are looked at.
@@ -79,15 +79,17 @@ pub(crate) async fn keep_fresh(shared: Arc<Shared>) {
 /// Renews now what is due and connected.
 pub(crate) async fn due(shared: &Arc<Shared>) {
     let now = shared.records.clock().now();
+    let anchors = anchors(shared).and_then(|text| der_of(&text)).ok().map(|anchors| named(&anchors));
+    let is_due = |held: &StoredCredential| is_due(held, now, anchors.as_ref());
     let organisations = shared.records.organisation_ids();
     let devices = organisations.iter().flat_map(|organisation| {
         let scope = shared.records.within(organisation);
-        scope.devices(None, usize::MAX, |device| !device.revoked && issued(device).any(|held| is_due(held, now)))
+        scope.devices(None, usize::MAX, |device| !device.revoked && issued(device).any(is_due))
     });
     // What it shows counts, and not what it was given once and may have lost.
     let shows_due = |device: &Arc<Device>| {
         let shown = shared.registry.presence(&device.id).tunnels;
-        issued(device).any(|held| is_due(held, now) && shown.iter().any(|tunnel| tunnel.credential == held.kind))
+        issued(device).any(|held| is_due(held) && shown.iter().any(|tunnel| tunnel.credential == held.kind))
     };
     let renewed = futures_util::stream::iter(devices.filter(shows_due).collect::<Vec<_>>()).map(|device| {
         let shared = Arc::clone(shared);
@@ -105,9 +107,10 @@ fn issued(device: &Device) -> impl Iterator<Item = &StoredCredential> {
     device.credentials.iter().filter(|credential| credential.origin == Origin::Issued)
 }
 
-/// Whether two thirds of its life are over.
-fn is_due(credential: &StoredCredential, now: u64) -> bool {
-    credential.expires.is_some_and(|end| now >= end.saturating_sub(clock::millis(LIFE / 3)))
+/// Whether two thirds of its life are over, or its device has to believe others now than it was told then.
+fn is_due(credential: &StoredCredential, now: u64, anchors: Option<&Id>) -> bool {
+    let moved = anchors.is_some() && credential.anchors.is_some() && credential.anchors.as_ref() != anchors;
+    moved || credential.expires.is_some_and(|end| now >= end.saturating_sub(clock::millis(LIFE / 3)))
 }
 
 /// Renews the certificate of a connected device. Returns when it is connected with its new key; the old one is taken from it then.
@@ -191,11 +194,13 @@ async fn grant(
     let end = shared.records.clock().time() + LIFE;
     let certificate = sign(&issuer, &requested, device, end)?;
     make_room(device, actor, shared).await?;
-    scope.add_key(actor, &device.id, requested.fingerprint(), Origin::Issued, Some(unix_millis(end))).await?;
+    let anchors = der_of(&anchors(shared)?)?;
+    let issue = Issue { expires: unix_millis(end), anchors: named(&anchors) };
+    scope.add_key(actor, &device.id, requested.fingerprint(), Some(issue)).await?;
     let certificate = certificates(certificate.as_bytes())
         .map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, format!("our own certificate: {error}")))?;
     let remote_address = address.to_owned();
-    let issued = Issued { certificate: certificate[0].to_vec(), anchors: anchors_der(shared)?, remote_address };
+    let issued = Issued { certificate: certificate[0].to_vec(), anchors, remote_address };
     Ok((issued, CredentialKind::Key(requested.fingerprint())))
 }
 

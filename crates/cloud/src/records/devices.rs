@@ -6,7 +6,7 @@ use std::sync::Arc;
 use oriel_trust::Fingerprint;
 
 use super::store::{Write, millis};
-use super::types::{Actor, CredentialKind, Device, DeviceId, Origin, StoredCredential};
+use super::types::{Actor, CredentialKind, Device, DeviceId, Issue, Origin, StoredCredential};
 use super::{RecordsError, Scope, Secret, page, secret};
 
 /// A device to be registered.
@@ -59,9 +59,7 @@ impl Scope<'_> {
                 return Err(RecordsError::KeyTaken);
             }
             let device = self.new_device(name, write.now());
-            added.push(Arc::new(
-                self.insert_device(&mut write, actor, device, key.map(|key| (key, Origin::Pinned, None))).await?,
-            ));
+            added.push(Arc::new(self.insert_device(&mut write, actor, device, key.map(|key| (key, None))).await?));
         }
         write.commit().await?;
         Ok(added)
@@ -86,7 +84,7 @@ impl Scope<'_> {
         write: &mut Write,
         actor: &Actor,
         mut device: Device,
-        key: Option<(Fingerprint, Origin, Option<u64>)>,
+        key: Option<(Fingerprint, Option<Issue>)>,
     ) -> Result<Device, RecordsError> {
         let insert = "insert into devices (id, organisation, name, revoked, created) values ($1, $2, $3, 0, $4)";
         let insert = sqlx::query(insert)
@@ -95,8 +93,8 @@ impl Scope<'_> {
             .bind(&device.name)
             .bind(millis(device.created));
         write.run(insert).await?;
-        if let Some((key, origin, expires)) = key {
-            let credential = new_credential(CredentialKind::Key(key), origin, expires, write.now());
+        if let Some((key, issue)) = key {
+            let credential = new_credential(CredentialKind::Key(key), issue, write.now());
             self.insert_credential(write, &device.id, &credential).await?;
             device.credentials.push(credential);
         }
@@ -118,7 +116,7 @@ impl Scope<'_> {
             CredentialKind::Name { authority, name } => ("name", &**authority, name.clone()),
         };
         let origin = if credential.origin == Origin::Issued { "issued" } else { "pinned" };
-        let insert = "insert into credentials (id, organisation, device, kind, origin, authority, value, expires, created) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+        let insert = "insert into credentials (id, organisation, device, kind, origin, authority, value, expires, anchors, created) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
         let insert = sqlx::query(insert)
             .bind(&*credential.id)
             .bind(&*self.organisation)
@@ -128,6 +126,7 @@ impl Scope<'_> {
             .bind(authority)
             .bind(value)
             .bind(credential.expires.map(millis))
+            .bind(credential.anchors.as_deref())
             .bind(millis(credential.created));
         write.run(insert).await.map(drop)
     }
@@ -168,10 +167,9 @@ impl Scope<'_> {
         actor: &Actor,
         id: &str,
         key: Fingerprint,
-        origin: Origin,
-        expires: Option<u64>,
+        issue: Option<Issue>,
     ) -> Result<(), RecordsError> {
-        self.add_credential(actor, id, new_credential(CredentialKind::Key(key), origin, expires, self.now())).await
+        self.add_credential(actor, id, new_credential(CredentialKind::Key(key), issue, self.now())).await
     }
 
     /// Lets a device show a certificate with this name from a pinned authority of the organisation.
@@ -182,7 +180,7 @@ impl Scope<'_> {
         let authority = self.authority(authority).filter(|authority| authority.identity.is_some());
         let authority = Arc::clone(&authority.ok_or(RecordsError::Unknown("authority"))?.id);
         let kind = CredentialKind::Name { authority, name: name.to_owned() };
-        self.add_credential(actor, id, new_credential(kind, Origin::Pinned, None, self.now())).await
+        self.add_credential(actor, id, new_credential(kind, None, self.now())).await
     }
 
     async fn add_credential(&self, actor: &Actor, id: &str, credential: StoredCredential) -> Result<(), RecordsError> {
@@ -209,7 +207,7 @@ impl Scope<'_> {
     /// [`RecordsError::Unknown`], or that nothing can be written.
     pub async fn add_device_token(&self, actor: &Actor, id: &str) -> Result<(StoredCredential, Secret), RecordsError> {
         let secret = Secret::random();
-        let credential = new_credential(CredentialKind::Token(secret.hash()), Origin::Pinned, None, self.now());
+        let credential = new_credential(CredentialKind::Token(secret.hash()), None, self.now());
         self.add_credential(actor, id, credential.clone()).await?;
         Ok((credential, secret))
     }
@@ -261,13 +259,11 @@ impl Scope<'_> {
     }
 }
 
-pub(super) fn new_credential(
-    kind: CredentialKind,
-    origin: Origin,
-    expires: Option<u64>,
-    created: u64,
-) -> StoredCredential {
-    StoredCredential { id: secret::ascending_id(created).into(), kind, origin, expires, created }
+pub(super) fn new_credential(kind: CredentialKind, issue: Option<Issue>, created: u64) -> StoredCredential {
+    let id = secret::ascending_id(created).into();
+    let origin = if issue.is_some() { Origin::Issued } else { Origin::Pinned };
+    let (expires, anchors) = issue.map(|issue| (issue.expires, issue.anchors)).unzip();
+    StoredCredential { id, kind, origin, expires, anchors, created }
 }
 
 async fn finish(mut write: Write, device: Device) -> Result<(), RecordsError> {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use oriel_trust::Fingerprint;
 
 use super::store::{Write, millis};
-use super::types::{Actor, Device, Enrolment, Origin};
+use super::types::{Actor, Device, Enrolment, Issue};
 use super::{Records, RecordsError, Scope, Secret, SecretHash, page, secret};
 use crate::clock;
 
@@ -34,7 +34,7 @@ impl Records {
         actor: &Actor,
         code: &str,
         key: Fingerprint,
-        expires: u64,
+        issue: Issue,
         name: &str,
     ) -> Result<Enrolled, RecordsError> {
         let hash = SecretHash::of(code);
@@ -52,7 +52,7 @@ impl Records {
             let device = device
                 .ok_or(RecordsError::Spent("the device that this code was used for does not have this key any more"))?;
             drop(write);
-            scope.add_key(actor, &device.id, key, Origin::Issued, Some(expires)).await?;
+            scope.add_key(actor, &device.id, key, Some(issue)).await?;
             let device = scope.device(&device.id).ok_or(RecordsError::Unknown("device"))?;
             return Ok((device, enrolment));
         }
@@ -68,7 +68,7 @@ impl Records {
         }
         scope.room_for(&write, 1)?;
         let device = scope.new_device(name_of(&enrolment, name), write.now());
-        let device = scope.insert_device(&mut write, actor, device, Some((key, Origin::Issued, Some(expires)))).await?;
+        let device = scope.insert_device(&mut write, actor, device, Some((key, Some(issue)))).await?;
         let insert = "insert into enrolment_uses (enrolment, fingerprint, device) values ($1, $2, $3)";
         write.run(sqlx::query(insert).bind(&*enrolment.id).bind(key.to_string()).bind(&*device.id)).await?;
         let update = sqlx::query("update enrolments set used = used + 1 where id = $1");

@@ -76,7 +76,7 @@ async fn enrolments(pool: &AnyPool, directory: &mut Directory) -> Result<(), Rec
 /// The largest tables: a start waits for these two.
 async fn devices(pool: &AnyPool, directory: &mut Directory) -> Result<(), RecordsError> {
     let mut credentials: HashMap<String, Vec<StoredCredential>> = HashMap::new();
-    let columns = "select id, device, kind, origin, authority, value, expires, created from credentials";
+    let columns = "select id, device, kind, origin, authority, value, expires, anchors, created from credentials";
     each(pool, columns, |row| {
         // Most devices have one.
         let of_device = credentials.entry(text(row, "device")?).or_insert_with(|| Vec::with_capacity(1));
@@ -189,6 +189,7 @@ fn credential(row: &AnyRow) -> Result<StoredCredential, RecordsError> {
         kind: kind.ok_or_else(|| damaged(row, "value"))?,
         origin,
         expires: maybe_time(row, "expires")?,
+        anchors: maybe_id(row, "anchors")?,
         created: time(row, "created")?,
     })
 }

@@ -44,8 +44,8 @@ pub use organisations::Usage;
 pub use people::UserChange;
 pub use secret::{Secret, SecretHash};
 pub use types::{
-    AccessKey, Actor, AuditEntry, Authority, By, CredentialKind, Device, DeviceId, Enrolment, Id, Identity, KeptAnswer,
-    Link, LinkKind, Organisation, OrganisationId, OrganisationLimits, Origin, Principal, Role, Session,
+    AccessKey, Actor, AuditEntry, Authority, By, CredentialKind, Device, DeviceId, Enrolment, Id, Identity, Issue,
+    KeptAnswer, Link, LinkKind, Organisation, OrganisationId, OrganisationLimits, Origin, Principal, Role, Session,
     StoredCredential, Token, User, UserId,
 };
 

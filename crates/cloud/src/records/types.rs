@@ -173,8 +173,19 @@ pub struct StoredCredential {
     pub origin: Origin,
     /// When it ends, if it does.
     pub expires: Option<u64>,
+    /// Whom the device was told to believe when our authority signed for it: a name of that set of anchors.
+    pub anchors: Option<Id>,
     /// When it was made.
     pub created: u64,
+}
+
+/// What goes with a key that our authority signs for.
+#[derive(Debug, Clone)]
+pub struct Issue {
+    /// When the certificate ends, Unix milliseconds.
+    pub expires: u64,
+    /// A name of the set of anchors that the device gets with it.
+    pub anchors: Id,
 }
 
 /// A device that may dial in.

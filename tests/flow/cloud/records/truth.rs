@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use oriel_cloud::Clock;
 use oriel_cloud::records::{
-    Actor, AuditQuery, CredentialKind, Identity as Named, LinkKind, NewToken, OrganisationId, Origin, Records,
+    Actor, AuditQuery, CredentialKind, Identity as Named, Issue, LinkKind, NewToken, OrganisationId, Records,
     RecordsError, Role, UserChange,
 };
 use oriel_trust::{Authority, Fingerprint, Identity};
@@ -49,6 +49,10 @@ async fn everything(records: &Records, organisation: &OrganisationId) -> String 
     lines + &format!("{:?}", scope.audit(&AuditQuery::default(), 99).await.unwrap())
 }
 
+fn issue(expires: u64) -> Issue {
+    Issue { expires, anchors: "ours".into() }
+}
+
 #[tokio::test]
 async fn what_is_written_is_there_after_the_next_start() {
     in_both(|folder, url| async move {
@@ -61,7 +65,7 @@ async fn what_is_written_is_there_after_the_next_start() {
         let scope = records.within(&first);
         let camera = scope.add_device(&me(), "Gate", Some(key("gate"))).await.unwrap();
         scope.rename_device(&me(), &camera.id, "Back gate").await.unwrap();
-        scope.add_key(&me(), &camera.id, key("second"), Origin::Issued, Some(u64::MAX / 4)).await.unwrap();
+        scope.add_key(&me(), &camera.id, key("second"), Some(issue(u64::MAX / 4))).await.unwrap();
         let (_, device_token) = scope.add_device_token(&me(), &camera.id).await.unwrap();
         let authority = Authority::new("external").unwrap();
         let pinned = scope.pin_authority(&me(), &authority.certificate_pem(), Named::SerialNumber).await.unwrap();
@@ -75,8 +79,9 @@ async fn what_is_written_is_there_after_the_next_start() {
             scope.add_access_key(&me(), &bob.id, &camera.id, "recorder", Role::Viewer, None).await.unwrap();
         let (_, cookie) = scope.add_session(&alice, None, "browser", DAY).await.unwrap();
         let (_, code) = scope.add_enrolment(&me(), "new one", DAY, 3).await.unwrap();
-        let (enrolled, _) = records.enrol(&me(), code.expose(), key("enrolled"), u64::MAX / 4, "").await.unwrap();
-        let (gone, _) = records.enrol(&me(), code.expose(), key("gone"), u64::MAX / 4, "").await.unwrap();
+        let (enrolled, _) =
+            records.enrol(&me(), code.expose(), key("enrolled"), issue(u64::MAX / 4), "").await.unwrap();
+        let (gone, _) = records.enrol(&me(), code.expose(), key("gone"), issue(u64::MAX / 4), "").await.unwrap();
         scope.remove_devices(&me(), &[gone.id.to_string()].into()).await.unwrap();
         let before = everything(&records, &first).await;
         drop(records);
@@ -141,7 +146,7 @@ async fn nothing_of_one_organisation_is_seen_or_changed_from_another() {
             |result: Result<(), RecordsError>| assert!(matches!(result, Err(RecordsError::Unknown(_))), "{result:?}");
         unknown(b.rename_device(&me(), &device.id, "mine").await);
         unknown(b.set_revoked(&me(), &device.id, true).await);
-        unknown(b.add_key(&me(), &device.id, key("mine"), Origin::Pinned, None).await);
+        unknown(b.add_key(&me(), &device.id, key("mine"), None).await);
         unknown(b.add_name(&me(), &device.id, &pinned.id, "n").await);
         unknown(b.remove_credential(&me(), &device.id, |_| true).await.map(drop));
         unknown(b.remove_devices(&me(), &[device.id.to_string()].into()).await.map(drop));
@@ -215,7 +220,7 @@ async fn what_ends_ends_by_the_clock() {
     let device = scope.add_device(&me(), "camera", None).await.unwrap();
     let end = Some(records.clock().now() + 1000);
     let renewed = key("renewed");
-    scope.add_key(&me(), &device.id, renewed, Origin::Issued, end).await.unwrap();
+    scope.add_key(&me(), &device.id, renewed, end.map(issue)).await.unwrap();
     let (_, token) =
         scope.add_token(&me(), NewToken { expires: end, ..NewToken::of(Role::Viewer, "t") }).await.unwrap();
     let (access, _) = scope.add_access_key(&me(), &user.id, &device.id, "k", Role::Viewer, end).await.unwrap();
@@ -247,15 +252,18 @@ async fn a_code_lets_one_key_in_and_the_last_administrator_stays() {
 
     let (_, code) = scope.add_enrolment(&me(), "gate", DAY, 1).await.unwrap();
     let (first, second) = (key("one"), key("two"));
-    let (device, _) = records.enrol(&me(), code.expose(), first, 1 << 50, "").await.unwrap();
-    let (again, _) = records.enrol(&me(), code.expose(), first, 1 << 51, "").await.unwrap();
+    let (device, _) = records.enrol(&me(), code.expose(), first, issue(1 << 50), "").await.unwrap();
+    let (again, _) = records.enrol(&me(), code.expose(), first, issue(1 << 51), "").await.unwrap();
     assert_eq!((&again.id, again.credentials.len()), (&device.id, 1));
     assert_eq!(again.credentials[0].expires, Some(1 << 51), "the newest certificate counts");
-    let other = records.enrol(&me(), code.expose(), second, 1 << 50, "").await;
+    let other = records.enrol(&me(), code.expose(), second, issue(1 << 50), "").await;
     assert!(matches!(other, Err(RecordsError::Spent(_))), "{other:?}");
     let (_, code) = scope.add_enrolment(&me(), "copy", DAY, 1).await.unwrap();
-    assert!(matches!(records.enrol(&me(), code.expose(), first, 1 << 50, "").await, Err(RecordsError::KeyTaken)));
-    let kept = records.enrol(&me(), code.expose(), second, 1 << 50, "").await;
+    assert!(matches!(
+        records.enrol(&me(), code.expose(), first, issue(1 << 50), "").await,
+        Err(RecordsError::KeyTaken)
+    ));
+    let kept = records.enrol(&me(), code.expose(), second, issue(1 << 50), "").await;
     assert!(kept.is_ok(), "a refusal does not use the code up: {kept:?}");
 }
 
@@ -266,7 +274,7 @@ async fn a_code_for_several_lets_so_many_keys_in_and_tells_each_by_the_name_it_c
     let scope = records.within(&records.first_organisation().unwrap());
     let (_, code) = scope.add_enrolment(&me(), "warehouse", DAY, 3).await.unwrap();
     let actor = me();
-    let enrol = |key, hint| records.enrol(&actor, code.expose(), key, 1 << 50, hint);
+    let enrol = |key, hint| records.enrol(&actor, code.expose(), key, issue(1 << 50), hint);
     let keys = ["one", "two", "three", "four", "five"].map(key);
     let (first, _) = enrol(keys[0], "ramp").await.unwrap();
     let (second, _) = enrol(keys[1], "").await.unwrap();
@@ -286,9 +294,9 @@ async fn a_code_for_several_lets_so_many_keys_in_and_tells_each_by_the_name_it_c
 
     // A code for one camera was made with that camera in mind.
     let (_, code) = scope.add_enrolment(&me(), "gate", DAY, 1).await.unwrap();
-    let (gate, _) = records.enrol(&me(), code.expose(), key("gate"), 1 << 50, "mine").await.unwrap();
+    let (gate, _) = records.enrol(&me(), code.expose(), key("gate"), issue(1 << 50), "mine").await.unwrap();
     assert_eq!(gate.name, "gate");
     let (_, code) = scope.add_enrolment(&me(), "", DAY, 1).await.unwrap();
-    let (named, _) = records.enrol(&me(), code.expose(), key("nameless"), 1 << 50, "mine").await.unwrap();
+    let (named, _) = records.enrol(&me(), code.expose(), key("nameless"), issue(1 << 50), "mine").await.unwrap();
     assert_eq!(named.name, "mine");
 }

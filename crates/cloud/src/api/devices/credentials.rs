@@ -94,7 +94,7 @@ pub(in crate::api) async fn add_key(
 ) -> Reply<Json<View>> {
     let missing = || Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "give a certificate or a fingerprint");
     let key = key_of(key.certificate.as_deref(), key.fingerprint)?.ok_or_else(missing)?;
-    caller.scope(&shared).add_key(&caller.actor(), &id, key, Origin::Pinned, None).await?;
+    caller.scope(&shared).add_key(&caller.actor(), &id, key, None).await?;
     shared.announce(&id);
     existing(&caller, &id, &shared)
 }

@@ -29,7 +29,10 @@ const TABLES: [(&str, &[&str]); 11] = [
     ("organisations", &["id", "name", "suspended", "limits", "created"]),
     ("users", &["id", "organisation", "email", "name", "role", "instance", "disabled", "password", "created"]),
     ("devices", &["id", "organisation", "name", "revoked", "created"]),
-    ("credentials", &["id", "organisation", "device", "kind", "origin", "authority", "value", "expires", "created"]),
+    (
+        "credentials",
+        &["id", "organisation", "device", "kind", "origin", "authority", "value", "expires", "anchors", "created"],
+    ),
     ("authorities", &["id", "organisation", "kind", "identity", "certificate", "sealed", "created"]),
     ("tokens", &["id", "organisation", "holder", "name", "hash", "role", "instance", "devices", "created", "expires"]),
     ("access_keys", &["id", "organisation", "holder", "device", "name", "role", "sealed", "created", "expires"]),
