@@ -138,6 +138,30 @@ impl Camera {
     }
 }
 
+/// An account on cameras.
+#[cfg(feature = "bridge")]
+#[derive(Args)]
+pub(crate) struct Account {
+    /// Account on the cameras [env: ORIEL_USER]
+    #[arg(long)]
+    user: Option<String>,
+    /// Its password; better given by the environment, where other users do not see it [env: ORIEL_PASSWORD]
+    #[arg(long)]
+    password: Option<String>,
+}
+
+#[cfg(feature = "bridge")]
+impl Account {
+    /// Name and password, if an account was given.
+    pub(crate) fn given(&self) -> Result<Option<(String, String)>, BadUsage> {
+        let given = Given { user: self.user.clone(), password: self.password.clone(), ..Given::default() };
+        Ok(match given.account(&environment)? {
+            Auth::Password { user, password } => Some((user, password)),
+            _ => None,
+        })
+    }
+}
+
 fn anchors(path: &Path, from: &str) -> Result<Policy, BadUsage> {
     let unusable = |why: &dyn std::fmt::Display| BadUsage(format!("{from} {}: {why}", path.display()));
     let text = std::fs::read(path).map_err(|error| unusable(&error))?;

@@ -33,6 +33,16 @@ enum Half {
     Device,
 }
 
+/// A single device's file, or a bridge's.
+#[cfg(feature = "device")]
+fn device(file: &std::path::Path) -> Result<(), oriel_device::ConfigError> {
+    #[cfg(feature = "bridge")]
+    if oriel_device::BridgeConfig::is_meant(file)? {
+        return oriel_device::BridgeConfig::load(file).map(drop);
+    }
+    oriel_device::Config::load(file).map(drop)
+}
+
 impl Config {
     pub(crate) fn run(self, output: Output) -> anyhow::Result<()> {
         let Action::Check { half, file } = self.action;
@@ -43,7 +53,7 @@ impl Config {
                 .and_then(|config| config.verify().map_err(|error| format!("{}: {error}", file.display()))),
             // Reads the certificates and policies that the file names.
             #[cfg(feature = "device")]
-            Half::Device => oriel_device::Config::load(&file).map(drop).map_err(|error| error.to_string()),
+            Half::Device => device(&file).map_err(|error| error.to_string()),
         };
         checked.map_err(BadConfig)?;
         output.print(&serde_json::json!({ "file": file, "ok": true }), &format!("{}: can be used", file.display()));

@@ -7,16 +7,25 @@ use clap::Args;
 use crate::exit::BadConfig;
 use crate::output::Output;
 
-/// Run the device half: an ONVIF device that dials its uplinks. SIGTERM lets answers on their way arrive; a second one ends at once.
+/// Run the device half: an ONVIF device that dials its uplinks, or a bridge that makes a device of each camera behind it.
+///
+/// SIGTERM lets answers on their way arrive; a second one ends at once.
 #[derive(Args)]
 pub(crate) struct Device {
-    /// Configuration file; docs/ref/device.toml explains each key.
+    /// Configuration file; docs/ref/device.toml explains each key, docs/ref/bridge.toml those of a bridge.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    #[cfg(feature = "bridge")]
+    #[command(flatten)]
+    bridge: super::bridge::Bridge,
 }
 
 impl Device {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<()> {
+        #[cfg(feature = "bridge")]
+        if let Some(config) = self.bridge.config(self.config.as_deref())? {
+            return super::bridge::run(config, output).await;
+        }
         let mut signals = super::Signals::new()?;
         let config = match &self.config {
             Some(file) => oriel_device::Config::load(file),

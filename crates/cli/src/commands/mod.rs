@@ -1,5 +1,7 @@
 //! One module a command.
 
+#[cfg(feature = "bridge")]
+pub(crate) mod bridge;
 pub(crate) mod call;
 #[cfg(feature = "cloud")]
 pub(crate) mod cloud;

@@ -311,18 +311,17 @@ impl Tending<'_> {
     async fn enrol(&self) {
         let mut cloud = self.means.cloud.clone();
         let mut contact = self.camera.watch();
-        let (mut pause, mut times) = (ENROL_AGAIN.0, 0);
+        let mut times = 0;
         loop {
             let wanted = cloud.borrow_and_update().clone();
-            let mark = wanted.as_deref().map(enrol::mark);
-            let is_done =
-                mark.is_none() || self.kept().memory().enrolled == mark || !self.camera.status().uplinks.is_empty();
-            let Some(wanted) = wanted.filter(|_| !is_done) else {
+            let Some(wanted) = wanted.filter(|cloud| self.lacks(cloud)) else {
                 if !matches!(self.slot.enrolment(), Enrolment::Done(_)) {
                     self.slot.set_enrolment(Enrolment::None);
                 }
-                let _ = cloud.changed().await;
-                (pause, times) = (ENROL_AGAIN.0, 0);
+                if cloud.changed().await.is_err() {
+                    return std::future::pending().await;
+                }
+                times = 0;
                 continue;
             };
             if times == 0 {
@@ -330,29 +329,40 @@ impl Tending<'_> {
             }
             // What the camera answers is part of what the virtual device answers.
             tokio::select! {
-                answers = contact.wait_for(|contact| *contact == Contact::Answers) => if answers.is_err() { return },
+                _ = contact.wait_for(|contact| *contact == Contact::Answers) => {}
                 _ = cloud.changed() => continue,
             }
-            let enrolled = {
-                let Ok(_place) = self.means.enrolments.acquire().await else { return };
-                enrol::enrol(self.camera, &wanted, self.slot.title()).await
-            };
-            match enrolled {
-                Ok(device) => {
-                    tracing::info!(camera = self.slot.name(), device, "enrolled at the cloud");
-                    self.kept().change(|memory| memory.enrolled = mark);
-                    self.slot.set_enrolment(Enrolment::Done(device));
-                    continue;
-                }
-                Err(reason) => {
-                    times += 1;
-                    tracing::warn!(camera = self.slot.name(), reason, times, "not enrolled; it is tried again");
-                    self.slot.set_enrolment(Enrolment::Failed { times, reason });
-                }
+            if self.enrol_at(&wanted, &mut times).await {
+                continue;
             }
+            let pause = ENROL_AGAIN.0 * 2_u32.pow((times - 1).min(16));
             tokio::select! {
-                () = sleep(varied(pause)) => pause = (pause * 2).min(ENROL_AGAIN.1),
-                _ = cloud.changed() => (pause, times) = (ENROL_AGAIN.0, 0),
+                () = sleep(varied(pause.min(ENROL_AGAIN.1))) => {}
+                _ = cloud.changed() => times = 0,
+            }
+        }
+    }
+
+    /// Whether the camera is to come to this cloud still.
+    fn lacks(&self, cloud: &BridgeCloud) -> bool {
+        self.kept().memory().enrolled.as_ref() != Some(&enrol::mark(cloud)) && self.camera.status().uplinks.is_empty()
+    }
+
+    /// One try. False: it failed.
+    async fn enrol_at(&self, cloud: &BridgeCloud, times: &mut u32) -> bool {
+        let _place = self.means.enrolments.acquire().await;
+        match enrol::enrol(self.camera, cloud, self.slot.title()).await {
+            Ok(device) => {
+                tracing::info!(camera = self.slot.name(), device, "enrolled at the cloud");
+                self.kept().change(|memory| memory.enrolled = Some(enrol::mark(cloud)));
+                self.slot.set_enrolment(Enrolment::Done(device));
+                true
+            }
+            Err(reason) => {
+                *times += 1;
+                tracing::warn!(camera = self.slot.name(), reason, times, "not enrolled; it is tried again");
+                self.slot.set_enrolment(Enrolment::Failed { times: *times, reason });
+                false
             }
         }
     }
