@@ -71,7 +71,7 @@ impl Camera {
 }
 
 /// SetUplink with the device's own certificate and the cloud's authority.
-pub(super) fn uplink(address: &str, level: &str) -> SetUplink {
+pub(crate) fn uplink(address: &str, level: &str) -> SetUplink {
     SetUplink::with(|request| {
         request.configuration = Configuration::with(|configuration| {
             configuration.remote_address = address.to_owned();
@@ -84,7 +84,7 @@ pub(super) fn uplink(address: &str, level: &str) -> SetUplink {
 
 impl House {
     /// A client of a device, through the cloud.
-    pub(super) fn client(&self, id: &str, token: &str) -> Client {
+    pub(crate) fn client(&self, id: &str, token: &str) -> Client {
         let url = format!("https://localhost:{}/d/{id}/onvif/device_service", self.cloud.address().port());
         Client::new(&url.parse().unwrap(), Some(self.tls(None)), Auth::Bearer(token.to_owned())).unwrap()
     }

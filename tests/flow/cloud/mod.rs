@@ -9,7 +9,7 @@ mod api_surface;
 mod backup;
 mod bad_input;
 mod bounds_of_the_port;
-mod camera;
+pub(crate) mod camera;
 mod client;
 mod device_authority;
 mod eight_uplinks;
@@ -56,18 +56,18 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 /// A running cloud, the folder it lives in, and an administrator's token.
-struct House {
-    cloud: Cloud,
-    administrator: String,
+pub(crate) struct House {
+    pub(crate) cloud: Cloud,
+    pub(crate) administrator: String,
     door: Door,
     folder: TempDir,
 }
 
 /// What it takes to knock at a cloud.
 #[derive(Clone)]
-struct Door {
+pub(crate) struct Door {
     address: SocketAddr,
-    ca: Policy,
+    pub(crate) ca: Policy,
     /// Whether connections begin with a PROXY protocol header.
     proxied: bool,
 }
@@ -81,11 +81,11 @@ impl std::ops::Deref for House {
 }
 
 impl House {
-    async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         Self::open_with(|_| {}).await
     }
 
-    async fn open_with(change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) async fn open_with(change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut config = config(&folder);
         change(&mut config);
@@ -121,17 +121,17 @@ impl House {
     }
 
     /// Registers the owner of a key.
-    async fn register(&self, key: Fingerprint) -> DeviceId {
+    pub(crate) async fn register(&self, key: Fingerprint) -> DeviceId {
         Arc::clone(&self.scope().add_device(&me(), "camera", Some(key)).await.unwrap().id)
     }
 
     /// Returns when a device is connected. Its arrival is awaited.
-    async fn online(&self, id: &DeviceId) {
+    pub(crate) async fn online(&self, id: &DeviceId) {
         self.cloud.registry().find(id).await.expect("the device arrives within the registry's patience");
     }
 
     /// How many tunnels of a device stand.
-    fn tunnels(&self, id: &str) -> usize {
+    pub(crate) fn tunnels(&self, id: &str) -> usize {
         self.cloud.registry().presence(id).tunnels.iter().filter(|held| !held.tunnel.is_closed()).count()
     }
 }
@@ -143,7 +143,7 @@ impl Door {
     }
 
     /// Where devices dial, in one of the two forms.
-    fn url(&self, scheme: &str) -> String {
+    pub(crate) fn url(&self, scheme: &str) -> String {
         format!("{scheme}://127.0.0.1:{}/up", self.address.port())
     }
 

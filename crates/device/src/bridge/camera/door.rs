@@ -1,6 +1,7 @@
 //! The door of one camera: who asks, and what for; our own services are answered here (Core §5.8.2.4, §5.9).
 
 use super::refusal::Language;
+use super::remembered::Remembered;
 use super::way::Way;
 use super::{Common, Contact};
 use crate::bridge::CameraEntry;
@@ -29,6 +30,7 @@ pub(super) struct Door {
     pub(super) common: Arc<Common>,
     pub(super) shared: Arc<Shared>,
     pub(super) way: Way,
+    pub(super) remembered: Remembered,
     authenticator: Authenticator,
 }
 
@@ -45,11 +47,16 @@ pub(super) struct Asked {
 }
 
 impl Door {
-    pub(super) fn new(entry: CameraEntry, shared: Arc<Shared>, common: Arc<Common>) -> Result<Self, DeviceError> {
+    pub(super) fn new(
+        entry: CameraEntry,
+        shared: Arc<Shared>,
+        common: Arc<Common>,
+        remembered: Remembered,
+    ) -> Result<Self, DeviceError> {
         let mut options = AuthOptions::new(format!("oriel-{}", shared.store.state().uuid));
         options.skew = common.clock_tolerance.try_into().unwrap_or(options.skew);
         let way = Way::new(entry, &common)?;
-        Ok(Self { common, shared, way, authenticator: Authenticator::new(&options) })
+        Ok(Self { common, shared, way, remembered, authenticator: Authenticator::new(&options) })
     }
 
     pub(super) fn entry(&self) -> Arc<CameraEntry> {

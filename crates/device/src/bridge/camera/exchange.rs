@@ -9,7 +9,8 @@ use super::way::{Current, Kind, Permit, Question};
 use crate::door::{Origin, Refused, faulty, plain, read, soap};
 use crate::services::{Call, bridged};
 use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::response::Parts;
 use http::{HeaderValue, Response, StatusCode};
 use oriel_client::camera::Account;
 use oriel_client::relay::addresses::addresses;
@@ -17,7 +18,7 @@ use oriel_client::relay::check::{self, Parsed};
 use oriel_client::relay::headers;
 use oriel_onvif::device_mgmt::GetServices;
 use oriel_onvif::{notification, ns};
-use oriel_soap::envelope::{Addressing, Headers};
+use oriel_soap::envelope::{self, Addressing, Headers};
 use oriel_soap::xml::{self, Any, Limits, read as element};
 use oriel_soap::{AccessClass, Caller, Envelope, Fault, Level, Operation as _, Reply};
 use oriel_uplink::{Body, body};
@@ -151,8 +152,16 @@ impl Door {
             kind: passing.kind,
             answer: passing.answer,
         };
-        let (response, permit) =
-            Box::pin(self.way.ask(&question)).await.map_err(|failure| Language::Soap.failed(&failure))?;
+        let asked_camera = Box::pin(self.way.ask(&question)).await;
+        let (response, permit) = match (asked_camera, passing.services) {
+            (Ok(answered), _) => answered,
+            (Err(failure), Some(include)) => {
+                let last = self.remembered.last(include).await;
+                let last = last.ok_or_else(|| Language::Soap.failed(&failure))?;
+                return Ok(self.lead(asked, passing, soap_head(), self.with_ours(asked, include, last)));
+            }
+            (Err(failure), None) => return Err(Language::Soap.failed(&failure)),
+        };
         if let Some(why) = unfit(&response) {
             return Err(Language::Soap.say(StatusCode::BAD_GATEWAY, why));
         }
@@ -197,15 +206,25 @@ impl Door {
             return Err(self.shut_out(asked, passing, &format!(" for {} ({})", passing.operation, fault.reason)));
         }
         let bytes = match passing.services {
-            Some(include) => self.with_ours(asked, include, bytes),
+            Some(include) => {
+                if parts.status.is_success() {
+                    self.remembered.keep(include, &bytes).await;
+                }
+                self.with_ours(asked, include, bytes)
+            }
             None => bytes,
         };
+        Ok(self.lead(asked, passing, parts, bytes))
+    }
+
+    /// An answer whose addresses lead through us, and are remembered.
+    fn lead(&self, asked: &Asked, passing: &Passing, mut parts: Parts, bytes: Bytes) -> Response<Body> {
         let base = asked.base.to_string();
         let mut found = addresses(&bytes, &base);
         let bytes = found.rewritten.take().map_or(bytes, Bytes::from);
         self.way.known().remember(found, passing.names_media, &self.way.current().camera.address());
         parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
-        Ok(Response::from_parts(parts, body::full(bytes)))
+        Response::from_parts(parts, body::full(bytes))
     }
 
     /// The camera's services with ours.
@@ -218,6 +237,13 @@ impl Door {
         let rows: Vec<Any> = rows.collect();
         merge::services(&reply, &namespaces, &rows).map_or(reply, Bytes::from)
     }
+}
+
+/// The head of a SOAP answer of ours.
+fn soap_head() -> Parts {
+    let mut response = Response::new(());
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(envelope::CONTENT_TYPE));
+    response.into_parts().0
 }
 
 /// What is sent: as it was checked, with these headers besides its own.

@@ -17,6 +17,7 @@ mod known;
 mod merge;
 mod refusal;
 mod relayed;
+mod remembered;
 mod way;
 
 pub use common::Common;
@@ -35,6 +36,7 @@ use oriel_soap::Levels;
 use oriel_trust::Fingerprint;
 use oriel_uplink::Body;
 use oriel_uplink::device::BoxFuture;
+use remembered::Remembered;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -86,6 +88,7 @@ impl BridgedCamera {
     /// [`DeviceError`]. Nothing is left running then.
     pub async fn start(folder: PathBuf, entry: CameraEntry, common: Arc<Common>) -> Result<Self, DeviceError> {
         // Its accounts are those of the entry, on every day alike.
+        let remembered = Remembered::new(&folder);
         let opened = tokio::task::spawn_blocking(move || Opened::open(&folder, || Ok(Vec::new()))).await;
         let opened = opened.map_err(|_| DeviceError::Interrupted)??;
         let shared = Arc::new(Shared {
@@ -97,7 +100,7 @@ impl BridgedCamera {
             max_uplinks: common.max_uplinks,
         });
         let insecure = common.insecure_uplinks;
-        let door = Arc::new(Door::new(entry, Arc::clone(&shared), common)?);
+        let door = Arc::new(Door::new(entry, Arc::clone(&shared), common, remembered)?);
         let answering = Arc::clone(&door);
         // The cloud says where it was asked; where it does not, nothing better is known.
         let local = (Ipv4Addr::UNSPECIFIED, 0).into();
