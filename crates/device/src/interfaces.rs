@@ -17,7 +17,15 @@ pub(crate) struct Interface {
     pub(crate) v6: Vec<(Ipv6Addr, u8)>,
 }
 
-/// The interfaces that have an address; loopback only when there is no other.
+impl Interface {
+    /// Whether it has an address that holds beyond its link.
+    fn reaches_beyond_link(&self) -> bool {
+        self.v4.iter().any(|(address, _)| !address.is_link_local())
+            || self.v6.iter().any(|(address, _)| !address.is_unicast_link_local())
+    }
+}
+
+/// The interfaces that have an address, those with one that holds beyond its link first; loopback only when there is no other.
 pub(crate) fn interfaces() -> io::Result<Vec<Interface>> {
     let addresses = if_addrs::get_if_addrs()?;
     Ok(group(addresses.into_iter().map(|found| (found.name, found.addr)), |name, file| {
@@ -47,7 +55,10 @@ fn group(
         name,
         ..interface
     };
-    shown.map(complete).collect()
+    let mut shown: Vec<Interface> = shown.map(complete).collect();
+    // Whoever asks for one means one that others reach.
+    shown.sort_by_key(|interface| !interface.reaches_beyond_link());
+    shown
 }
 
 /// The networks that an interface is in.
@@ -102,6 +113,13 @@ mod tests {
         assert_eq!(found[0], expected);
         assert_eq!((found[1].name.as_str(), found[1].mtu, found[1].mac.as_str()), ("wlan0", None, ""));
         assert_eq!(found.len(), 2);
+    }
+
+    #[test]
+    fn an_interface_with_addresses_of_its_link_alone_comes_last() {
+        let addresses = [v6("docker0", "fe80::2", 64), v4("eth0", [169, 254, 1, 1], 16), v6("eth1", "2001:db8::1", 64)];
+        let found = group(addresses.into_iter(), system);
+        assert_eq!(found.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["eth1", "docker0", "eth0"]);
     }
 
     #[test]

@@ -33,6 +33,9 @@ pub(crate) struct Discover {
     /// Only devices with this scope: a URI, or what comes behind onvif://www.onvif.org/, such as location/city. Of several, a device has to have all.
     #[arg(long, value_name = "SCOPE")]
     scope: Vec<String>,
+    /// Only the device of this endpoint reference, `urn:uuid:…`: where it is now.
+    #[arg(long, value_name = "URN", conflicts_with_all = ["types", "scope", "watch"])]
+    endpoint: Option<String>,
     /// Go on, and tell who comes (Hello) and who leaves (Bye). Ends on Ctrl-C.
     #[arg(long)]
     watch: bool,
@@ -58,8 +61,14 @@ impl Discover {
                 () = signals.asked_to_end() => Ok(()),
             };
         }
-        let found = tokio::select! {
-            found = discovery.probe(&probe) => found,
+        let answers = async {
+            match &self.endpoint {
+                Some(endpoint) => discovery.resolve(endpoint, probe.wait).await.into_iter().collect(),
+                None => discovery.probe(&probe).await,
+            }
+        };
+        let found: Vec<Found> = tokio::select! {
+            found = answers => found,
             () = signals.asked_to_end() => return Ok(()),
         };
         if found.is_empty() {
@@ -68,7 +77,11 @@ impl Discover {
                 output.print(&json!([]), "");
             }
             let on = discovery.interfaces().join(", ");
-            return Err(NothingFound(format!("no device answered within {} s on {on}", self.wait)).into());
+            let who = self
+                .endpoint
+                .as_ref()
+                .map_or_else(|| "no device".to_owned(), |endpoint| format!("no device with the endpoint {endpoint}"));
+            return Err(NothingFound(format!("{who} answered within {} s on {on}", self.wait)).into());
         }
         output.print(&found.iter().map(as_json).collect(), &table(&found));
         Ok(())

@@ -50,7 +50,8 @@ fn headers(packet: &Packet, writer: &mut Writer) {
     if let Some(id) = &packet.relates_to {
         writer.element(WSADIS, "RelatesTo", id);
     }
-    if matches!(packet.message, Message::Probe(_) | Message::Resolve(_)) {
+    // It says what holds without it, but there are cameras that miss it in a probe. In a Resolve there are devices that take its address for the endpoint's.
+    if matches!(packet.message, Message::Probe(_)) {
         writer.start(WSADIS, "ReplyTo");
         writer.element(WSADIS, "Address", ANONYMOUS);
         writer.end();
