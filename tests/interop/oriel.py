@@ -62,6 +62,12 @@ def same(one, other):
     return abs(one["born"] - other["born"]) < 1.0
 
 
+def run(argv, environment, timeout=20):
+    """A command to its end."""
+    environment = {"HOME": os.environ.get("HOME", "/"), "NO_COLOR": "1", **environment}
+    return subprocess.run([str(a) for a in argv], env=environment, capture_output=True, text=True, timeout=timeout)
+
+
 class Demo:
     """`oriel demo`: both halves and a token, in one process."""
 

@@ -33,7 +33,7 @@ CHARACTERS = {
     "token": ["--prefixes", "numbered", "--auth", "token", "--framing", "length", "--subscriptions", "reference"],
     "slow": [
         *("--prefixes", "two", "--auth", "both", "--slow", "0.02", "--framing", "chunked", "--skew", "-400"),
-        *("--mood", "close", "--mood", "need-action", "--mood", "strict-host"),
+        *("--mood", "close", "--mood", "strict-host"),
     ],
     "fussy": [
         *("--prefixes", "plain", "--auth", "digest-sha256", "--nonce-uses", "2", "--framing", "length"),

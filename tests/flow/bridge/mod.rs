@@ -1,3 +1,10 @@
 //! The bridge: cameras that know nothing of the cloud behind it, and who asks for them in front.
 
+mod lan;
+mod levels;
+mod many;
 mod plain;
+mod rough;
+mod site;
+mod smuggling;
+mod ssrf;

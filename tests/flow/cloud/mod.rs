@@ -31,7 +31,7 @@ mod restart;
 mod revocation;
 mod rights;
 mod sessions;
-mod smuggling;
+pub(crate) mod smuggling;
 mod smuggling_keys;
 mod stalled;
 mod streaming;

@@ -16,16 +16,16 @@ use super::camera::{Asked, Puppet, Seen};
 use super::client::{device_service, enveloped};
 
 /// What a User may ask, and what not.
-const ALLOWED: &str = "GetDeviceInformation";
-const FORBIDDEN: &str = "SystemReboot";
+pub(crate) const ALLOWED: &str = "GetDeviceInformation";
+pub(crate) const FORBIDDEN: &str = "SystemReboot";
 
-struct Trick {
-    name: &'static str,
+pub(crate) struct Trick {
+    pub(crate) name: &'static str,
     /// Header lines in place of an ordinary Content-Type.
-    headers: String,
-    body: Vec<u8>,
+    pub(crate) headers: String,
+    pub(crate) body: Vec<u8>,
     /// None: it passes, cleaned.
-    refused: Option<u16>,
+    pub(crate) refused: Option<u16>,
 }
 
 fn trick(name: &'static str, headers: &str, body: impl Into<Vec<u8>>, refused: Option<u16>) -> Trick {
@@ -42,12 +42,12 @@ fn good() -> String {
     enveloped(&element(ALLOWED))
 }
 
-fn action(name: &str) -> String {
+pub(crate) fn action(name: &str) -> String {
     format!("{}/{name}", ns::TDS.uri)
 }
 
 /// What the head says beside the body, or of it.
-fn by_head() -> Vec<Trick> {
+pub(crate) fn by_head() -> Vec<Trick> {
     let other = action(FORBIDDEN);
     let typed = |more: &str| format!("Content-Type: application/soap+xml; charset=utf-8{more}\r\n");
     vec![
@@ -114,7 +114,7 @@ fn utf16(text: &str) -> Vec<u8> {
 }
 
 /// What the body says to one parser and not to the other.
-fn by_body() -> Vec<Trick> {
+pub(crate) fn by_body() -> Vec<Trick> {
     let (yes, no) = (element(ALLOWED), element(FORBIDDEN));
     let (open, close) = (format!("<t:{ALLOWED} xmlns:t=\"{}\">", ns::TDS.uri), format!("</t:{ALLOWED}>"));
     let case = |name, body: String, refused| trick(name, SOAP, enveloped(&body), refused);

@@ -1,6 +1,7 @@
 """Cameras of other makers by themselves: other people's clients manage with them, and the rough one refuses what a real camera refuses."""
 
 import install
+import oriel
 import rough
 import soap
 from harness import CERTS, PEERS, Skip, check, scenario
@@ -184,3 +185,30 @@ def bought(scene):
         camera = Bought(scene, kind)
         for name in ("npm", "zeep"):
             look(scene, camera, name, camera.url, camera.user, camera.password)
+
+
+@scenario("call-rough", timeout=60)
+def call(scene):
+    """`oriel call` at the rough camera in each of its characters: reading, moving, and what an account may not do."""
+    for name, character in rough.CHARACTERS.items():
+        camera = rough.Rough(scene, *character, name=f"camera-{name}")
+
+        def ask(level, operation, *parameters, camera=camera, name=name):
+            user, password = camera.users[level]
+            argv = [scene.oriel, "call", camera.url, operation, *parameters, "--json"]
+            done = oriel.run(argv, {"ORIEL_USER": user, "ORIEL_PASSWORD": password})
+            return done
+
+        def read(level, operation, *parameters, name=name):
+            done = ask(level, operation, *parameters)
+            check(done.returncode == 0, f"{name}: {operation}: {done.stderr}")
+            return done.stdout
+
+        for operation in ("GetSystemDateAndTime", "GetServices", "GetCapabilities", "GetDeviceInformation", "GetScopes"):
+            read("User", operation, *(["IncludeCapability=true"] if operation == "GetServices" else []))
+        check("Rough & S\u00f6hne" in read("User", "GetDeviceInformation"), f"{name}: who it is")
+        denied = ask("User", "GetUsers")
+        check(denied.returncode != 0 and "root" not in denied.stdout, f"{name}: a user reads users: {denied.stdout}")
+        check("root" in read("Administrator", "GetUsers"), f"{name}: users")
+        check(not camera.leaked(), f"{name}: {camera.leaked()[:1]}")
+        camera.process.end()

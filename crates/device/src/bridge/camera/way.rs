@@ -275,7 +275,8 @@ impl Way {
             }
             Err(error) => error,
         };
-        let in_a_row = if matches!(error, TransportError::Timeout("HTTP")) {
+        // A camera that breaks off at one operation answers the others: what one caller can bring about must not silence it for all.
+        let in_a_row = if matches!(error, TransportError::Timeout("HTTP") | TransportError::Http(_)) {
             self.unanswered.fetch_add(1, Relaxed) + 1
         } else {
             UNANSWERED
