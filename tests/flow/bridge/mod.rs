@@ -2,6 +2,7 @@
 
 mod lan;
 mod levels;
+mod life;
 mod many;
 mod plain;
 mod rough;

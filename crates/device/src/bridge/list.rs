@@ -31,7 +31,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use url::Host;
 
 /// How often the file is looked at.
-const LOOK: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_secs(1);
 /// Starts, searches and enrolments at one time.
 const STARTS: usize = 8;
 const SEARCHES: usize = 4;
@@ -212,20 +212,27 @@ fn replace(wanted: &watch::Sender<Arc<Wanted>>, config: &BridgeConfig) -> Result
 /// The configuration file, and how it looked when it was last read.
 struct Source {
     file: PathBuf,
+    /// When it was last read.
+    read: Option<(SystemTime, u64)>,
+    /// When it was last looked at.
     seen: Option<(SystemTime, u64)>,
 }
 
 impl Source {
     fn new(file: PathBuf) -> Self {
         let seen = look(&file);
-        Self { file, seen }
+        Self { file, read: seen, seen }
     }
 
-    /// Whether it is another one than it was.
+    /// Whether it is another one than was read, and the same as at the last look: one that is still being written may be a good one by accident.
     fn has_changed(&mut self) -> bool {
         let now = look(&self.file);
-        let changed = now != self.seen;
+        let is_still = now == self.seen;
         self.seen = now;
+        let changed = is_still && now != self.read;
+        if changed {
+            self.read = now;
+        }
         changed
     }
 }

@@ -144,6 +144,10 @@ impl BridgeConfig {
     pub fn load(file: &Path) -> Result<Self, ConfigError> {
         let text = super::read(file)?;
         let folder = file.parent().unwrap_or(Path::new(""));
+        if !check::is_meant(&text) && text.parse::<toml::Table>().is_ok() {
+            let problem = "there is neither [bridge] nor [discover] nor [[camera]] in it; add one of them".to_owned();
+            return Err(ConfigError { file: Some(file.to_owned()), line: None, key: None, problem });
+        }
         let read = Self::parse(&text, folder).map_err(|error| ConfigError { file: Some(file.to_owned()), ..error })?;
         Ok(Self { file: Some(file.to_owned()), ..read })
     }

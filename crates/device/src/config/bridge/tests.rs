@@ -182,3 +182,14 @@ fn secrets_may_lie_in_files_of_their_own() {
     assert_eq!(config.file.as_deref(), Some(file.as_path()));
     assert!(!format!("{config:?}").contains("horse"));
 }
+
+#[test]
+fn the_file_of_the_guide_can_be_used() {
+    let guide = include_str!("../../../../../docs/guide/bridge.md");
+    let (_, rest) = guide.split_once("```toml\n").unwrap();
+    let (text, _) = rest.split_once("```").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("code"), "a code").unwrap();
+    let config = BridgeConfig::parse(text, folder.path()).unwrap();
+    assert_eq!((config.cameras.len(), config.discover.unwrap().accounts.len()), (1, 1));
+}
