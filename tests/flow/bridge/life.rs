@@ -1,7 +1,7 @@
 //! The list of cameras and its life: they come, go, change and come back while the others run.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 const USER: &str = "admin";
-const PASSWORD: &str = "an administrator's secret 7!";
+pub(super) const PASSWORD: &str = "an administrator's secret 7!";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A camera of its own: our device plays it.
@@ -28,12 +28,12 @@ pub(super) async fn camera(folder: &Path, name: &str, password: &str, listen: So
     Device::start(config).await.unwrap()
 }
 
-fn any() -> SocketAddr {
+pub(super) fn any() -> SocketAddr {
     ([127, 0, 0, 1], 0).into()
 }
 
 /// The entry of a camera in the file.
-fn entry(name: &str, address: SocketAddr, password: &str) -> String {
+pub(super) fn entry(name: &str, address: SocketAddr, password: &str) -> String {
     format!(
         "[[camera]]\nname = \"{name}\"\naddress = \"http://{address}/onvif/device_service\"\n\
          [[camera.account]]\nuser = \"{USER}\"\npassword = \"{password}\"\n"
@@ -42,41 +42,61 @@ fn entry(name: &str, address: SocketAddr, password: &str) -> String {
 
 /// A bridge by a file in a folder.
 pub(super) struct Site {
-    pub(super) bridge: Bridge,
+    bridge: Option<Bridge>,
     folder: TempDir,
 }
 
 impl Site {
-    pub(super) fn folder() -> TempDir {
-        tempfile::tempdir().unwrap()
+    /// A site whose bridge is not there yet.
+    pub(super) fn closed() -> Self {
+        let site = Self { bridge: None, folder: tempfile::tempdir().unwrap() };
+        site.write("");
+        site
     }
 
     /// Starts it with these entries.
-    pub(super) async fn open(folder: TempDir, entries: &str) -> Self {
-        write(folder.path(), entries);
-        let bridge = Bridge::start(load(folder.path())).await.unwrap();
-        Self { bridge, folder }
+    async fn open(mut self, entries: &str) -> Self {
+        self.write(entries);
+        let config = self.config();
+        self.start(config).await;
+        self
     }
 
-    /// Another list while it runs. The same time and length may be those of the file before it, so it is told.
-    pub(super) fn list(&self, entries: &str) {
-        write(self.folder.path(), entries);
-        self.bridge.reload();
+    /// Writes the file.
+    pub(super) fn write(&self, entries: &str) {
+        let text = format!("listen = [\"127.0.0.1:0\"]\ndata = \"data\"\n[bridge]\n{entries}");
+        std::fs::write(self.path().join("bridge.toml"), text).unwrap();
     }
 
-    async fn restart(self) -> Self {
-        let Self { bridge, folder } = self;
-        bridge.stop().await;
-        let bridge = Bridge::start(load(folder.path())).await.unwrap();
-        Self { bridge, folder }
+    /// What the file says.
+    pub(super) fn config(&self) -> BridgeConfig {
+        BridgeConfig::load(&self.path().join("bridge.toml")).unwrap()
     }
 
-    fn path(&self) -> &Path {
+    pub(super) async fn start(&mut self, config: BridgeConfig) {
+        self.bridge = Some(Bridge::start(config).await.unwrap());
+    }
+
+    pub(super) async fn stop(&mut self) {
+        self.bridge.take().unwrap().stop().await;
+    }
+
+    pub(super) fn bridge(&self) -> &Bridge {
+        self.bridge.as_ref().unwrap()
+    }
+
+    /// Another list while it runs, told as SIGHUP does.
+    fn list(&self, entries: &str) {
+        self.write(entries);
+        self.bridge().reload();
+    }
+
+    pub(super) fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    fn client(&self, name: &str, password: &str) -> Client {
-        let address = self.bridge.addresses()[0];
+    pub(super) fn client(&self, name: &str, password: &str) -> Client {
+        let address = self.bridge().addresses()[0];
         let url = format!("http://{address}/{name}/onvif/device_service").parse().unwrap();
         let auth = Auth::Password { user: USER.to_owned(), password: password.to_owned() };
         Client::new(&url, None, auth).unwrap()
@@ -92,7 +112,7 @@ impl Site {
     pub(super) async fn until(&self, name: &str, what: &str, holds: impl Fn(Option<&CameraState>) -> bool) {
         let end = Instant::now() + PATIENCE;
         loop {
-            let state = self.bridge.camera(name);
+            let state = self.bridge().camera(name);
             if holds(state.as_ref()) {
                 return;
             }
@@ -109,21 +129,9 @@ impl Site {
     }
 
     fn identity(&self, name: &str) -> (String, String) {
-        let device = self.bridge.camera(name).unwrap().device.unwrap();
+        let device = self.bridge().camera(name).unwrap().device.unwrap();
         (device.uuid.to_string(), device.fingerprint.to_string())
     }
-}
-
-fn file(folder: &Path) -> PathBuf {
-    folder.join("bridge.toml")
-}
-
-fn write(folder: &Path, entries: &str) {
-    std::fs::write(file(folder), format!("listen = [\"127.0.0.1:0\"]\ndata = \"data\"\n[bridge]\n{entries}")).unwrap();
-}
-
-fn load(folder: &Path) -> BridgeConfig {
-    BridgeConfig::load(&file(folder)).unwrap()
 }
 
 fn status(error: &CallError) -> Option<StatusCode> {
@@ -135,12 +143,12 @@ fn status(error: &CallError) -> Option<StatusCode> {
 
 #[tokio::test]
 async fn cameras_come_and_go_while_the_others_run_and_come_back_as_who_they_were() {
-    let folder = Site::folder();
-    let gate = camera(folder.path(), "gate", PASSWORD, any()).await;
-    let dock = camera(folder.path(), "dock", PASSWORD, any()).await;
+    let site = Site::closed();
+    let gate = camera(site.path(), "gate", PASSWORD, any()).await;
+    let dock = camera(site.path(), "dock", PASSWORD, any()).await;
     let (gate_entry, dock_entry) =
         (entry("gate", gate.addresses()[0], PASSWORD), entry("dock", dock.addresses()[0], PASSWORD));
-    let site = Site::open(folder, &gate_entry).await;
+    let mut site = site.open(&gate_entry).await;
     site.answers("gate").await;
     assert_eq!(site.model("gate", PASSWORD).await.unwrap(), "Model gate");
     assert_eq!(status(&site.model("dock", PASSWORD).await.unwrap_err()), Some(StatusCode::NOT_FOUND));
@@ -162,7 +170,8 @@ async fn cameras_come_and_go_while_the_others_run_and_come_back_as_who_they_were
     site.list(&format!("{dock_entry}{gate_entry}"));
     site.answers("gate").await;
     assert_eq!(site.identity("gate"), of_gate);
-    let site = site.restart().await;
+    site.stop().await;
+    site.start(site.config()).await;
     site.answers("gate").await;
     site.answers("dock").await;
     assert_eq!((site.identity("gate"), site.identity("dock")), (of_gate, of_dock));
@@ -170,10 +179,10 @@ async fn cameras_come_and_go_while_the_others_run_and_come_back_as_who_they_were
 
 #[tokio::test]
 async fn an_address_and_a_password_change_without_a_new_identity() {
-    let folder = Site::folder();
-    let old = camera(folder.path(), "old", PASSWORD, any()).await;
-    let new = camera(folder.path(), "new", "another secret 8!", any()).await;
-    let site = Site::open(folder, &entry("gate", old.addresses()[0], PASSWORD)).await;
+    let site = Site::closed();
+    let old = camera(site.path(), "old", PASSWORD, any()).await;
+    let new = camera(site.path(), "new", "another secret 8!", any()).await;
+    let site = site.open(&entry("gate", old.addresses()[0], PASSWORD)).await;
     site.answers("gate").await;
     let identity = site.identity("gate");
     assert_eq!(site.model("gate", PASSWORD).await.unwrap(), "Model old");
@@ -198,10 +207,10 @@ async fn an_address_and_a_password_change_without_a_new_identity() {
 
 #[tokio::test]
 async fn a_bad_file_changes_nothing_and_says_why() {
-    let folder = Site::folder();
-    let gate = camera(folder.path(), "gate", PASSWORD, any()).await;
+    let site = Site::closed();
+    let gate = camera(site.path(), "gate", PASSWORD, any()).await;
     let good = entry("gate", gate.addresses()[0], PASSWORD);
-    let site = Site::open(folder, &good).await;
+    let site = site.open(&good).await;
     site.answers("gate").await;
     let bad = [
         (format!("{good}colour = 1\n"), "unknown key"),
@@ -212,41 +221,41 @@ async fn a_bad_file_changes_nothing_and_says_why() {
     for (entries, words) in bad {
         site.list(&entries);
         let end = Instant::now() + PATIENCE;
-        while !site.bridge.problem().is_some_and(|problem| problem.contains(words)) {
-            assert!(Instant::now() < end, "never told: {words}: {:?}", site.bridge.problem());
+        while !site.bridge().problem().is_some_and(|problem| problem.contains(words)) {
+            assert!(Instant::now() < end, "never told: {words}: {:?}", site.bridge().problem());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        let problem = site.bridge.problem().unwrap();
+        let problem = site.bridge().problem().unwrap();
         assert!(problem.contains("bridge.toml") && !problem.contains("secret"), "{problem}");
         assert_eq!(site.model("gate", PASSWORD).await.unwrap(), "Model gate");
     }
     site.list(&good);
     let end = Instant::now() + PATIENCE;
-    while site.bridge.problem().is_some() {
-        assert!(Instant::now() < end, "{:?}", site.bridge.problem());
+    while site.bridge().problem().is_some() {
+        assert!(Instant::now() < end, "{:?}", site.bridge().problem());
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
 #[tokio::test]
 async fn a_file_that_changes_is_read_without_being_told() {
-    let folder = Site::folder();
-    let gate = camera(folder.path(), "gate", PASSWORD, any()).await;
-    let site = Site::open(folder, "").await;
-    write(site.path(), &entry("gate", gate.addresses()[0], PASSWORD));
+    let site = Site::closed();
+    let gate = camera(site.path(), "gate", PASSWORD, any()).await;
+    let site = site.open("").await;
+    site.write(&entry("gate", gate.addresses()[0], PASSWORD));
     site.answers("gate").await;
 }
 
 #[tokio::test]
 async fn a_camera_whose_folder_is_broken_keeps_no_other_from_running_and_starts_when_it_is_mended() {
-    let folder = Site::folder();
-    let gate = camera(folder.path(), "gate", PASSWORD, any()).await;
-    let dock = camera(folder.path(), "dock", PASSWORD, any()).await;
-    let broken = folder.path().join("data/cameras/gate");
+    let site = Site::closed();
+    let gate = camera(site.path(), "gate", PASSWORD, any()).await;
+    let dock = camera(site.path(), "dock", PASSWORD, any()).await;
+    let broken = site.path().join("data/cameras/gate");
     std::fs::create_dir_all(&broken).unwrap();
     std::fs::write(broken.join("state.json"), "{").unwrap();
     let gate_entry = entry("gate", gate.addresses()[0], PASSWORD);
-    let site = Site::open(folder, &format!("{gate_entry}{}", entry("dock", dock.addresses()[0], PASSWORD))).await;
+    let site = site.open(&format!("{gate_entry}{}", entry("dock", dock.addresses()[0], PASSWORD))).await;
     site.answers("dock").await;
     site.until("gate", "what is wrong with it", |state| {
         state.and_then(|state| state.problem.as_deref()).is_some_and(|problem| problem.contains("damaged"))
@@ -257,18 +266,18 @@ async fn a_camera_whose_folder_is_broken_keeps_no_other_from_running_and_starts_
     std::fs::remove_file(broken.join("state.json")).unwrap();
     site.answers("gate").await;
     assert_eq!(site.model("gate", PASSWORD).await.unwrap(), "Model gate");
-    assert!(site.bridge.camera("gate").unwrap().problem.is_none());
+    assert!(site.bridge().camera("gate").unwrap().problem.is_none());
 }
 
 #[tokio::test]
 async fn strangers_are_not_told_which_cameras_there_are() {
-    let folder = Site::folder();
-    let gate = camera(folder.path(), "gate-of-the-villa", PASSWORD, any()).await;
-    let site = Site::open(folder, &entry("gate-of-the-villa", gate.addresses()[0], PASSWORD)).await;
+    let site = Site::closed();
+    let gate = camera(site.path(), "gate-of-the-villa", PASSWORD, any()).await;
+    let site = site.open(&entry("gate-of-the-villa", gate.addresses()[0], PASSWORD)).await;
     site.answers("gate-of-the-villa").await;
     for path in ["/", "/gate-of-the-villa", "/x/onvif/device_service", "/onvif/device_service", "/../gate", "/%67ate/x"]
     {
-        let mut tcp = TcpStream::connect(site.bridge.addresses()[0]).await.unwrap();
+        let mut tcp = TcpStream::connect(site.bridge().addresses()[0]).await.unwrap();
         let request = format!("GET {path} HTTP/1.1\r\nHost: bridge\r\nConnection: close\r\n\r\n");
         tcp.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
@@ -280,13 +289,13 @@ async fn strangers_are_not_told_which_cameras_there_are() {
 
 #[tokio::test]
 async fn two_bridges_do_not_share_a_folder() {
-    let site = Site::open(Site::folder(), "").await;
-    let error = Bridge::start(load(site.path())).await.unwrap_err();
+    let site = Site::closed().open("").await;
+    let error = Bridge::start(site.config()).await.unwrap_err();
     assert!(error.to_string().contains("data"), "{error}");
 }
 
 /// A camera that tells the time, by hand: it starts and ends a thousand times.
-async fn clock(listener: TcpListener) {
+pub(super) async fn clock(listener: TcpListener) {
     const TIME: &str = "<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\" xmlns:d=\"http://www.onvif.org/ver10/device/wsdl\" \
         xmlns:t=\"http://www.onvif.org/ver10/schema\"><s:Body><d:GetSystemDateAndTimeResponse><d:SystemDateAndTime>\
         <t:DateTimeType>NTP</t:DateTimeType><t:DaylightSavings>false</t:DaylightSavings></d:SystemDateAndTime>\
@@ -315,11 +324,11 @@ async fn clock(listener: TcpListener) {
 
 #[tokio::test]
 async fn a_thousand_restarts_of_a_camera_do_no_harm() {
-    let folder = Site::folder();
+    let site = Site::closed();
     let listener = TcpListener::bind(any()).await.unwrap();
     let address = listener.local_addr().unwrap();
     let mut running = tokio::spawn(clock(listener));
-    let site = Site::open(folder, &entry("gate", address, PASSWORD)).await;
+    let site = site.open(&entry("gate", address, PASSWORD)).await;
     site.answers("gate").await;
     let (identity, client) = (site.identity("gate"), site.client("gate", PASSWORD));
     client.call(GetSystemDateAndTime::default()).await.unwrap();

@@ -1,5 +1,6 @@
 //! The bridge: cameras that know nothing of the cloud behind it, and who asks for them in front.
 
+mod enrolling;
 mod lan;
 mod levels;
 mod life;
@@ -9,3 +10,4 @@ mod rough;
 mod site;
 mod smuggling;
 mod ssrf;
+mod two_hundred;

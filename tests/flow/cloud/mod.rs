@@ -116,7 +116,7 @@ impl House {
     }
 
     /// The records of the first organisation.
-    fn scope(&self) -> Scope<'_> {
+    pub(crate) fn scope(&self) -> Scope<'_> {
         self.cloud.records().within(&self.cloud.records().first_organisation().unwrap())
     }
 
@@ -138,7 +138,7 @@ impl House {
 
 impl Door {
     /// TLS of somebody who believes this cloud, with or without a certificate of theirs.
-    fn tls(&self, identity: Option<&Identity>) -> ClientConfig {
+    pub(crate) fn tls(&self, identity: Option<&Identity>) -> ClientConfig {
         client_config(&Validation::Policy(self.ca.clone()), identity).unwrap()
     }
 
