@@ -2,10 +2,10 @@
 //! (Core §5.9.4, §8.1.2; Event §9).
 
 use super::door::{Asked, DEVICE_SERVICE, Door, OURS, path};
-use super::merge;
 use super::refusal::{Language, refused, unfit};
 use super::relayed::{self, beginning};
 use super::way::{Current, Kind, Permit, Question};
+use super::{legacy, merge};
 use crate::door::{Origin, Refused, faulty, plain, read, soap};
 use crate::services::{Call, bridged};
 use bytes::Bytes;
@@ -16,11 +16,11 @@ use oriel_client::camera::Account;
 use oriel_client::relay::addresses::addresses;
 use oriel_client::relay::check::{self, Parsed};
 use oriel_client::relay::headers;
-use oriel_onvif::device_mgmt::GetServices;
+use oriel_onvif::device_mgmt::{GetCapabilities, GetServices, GetServicesResponse};
 use oriel_onvif::{notification, ns};
 use oriel_soap::envelope::{self, Addressing, Headers};
 use oriel_soap::xml::{self, Any, Limits, read as element};
-use oriel_soap::{AccessClass, Caller, Envelope, Fault, Level, Operation as _, Reply};
+use oriel_soap::{AccessClass, Caller, Envelope, Fault, Level, Operation as _, Reply, With as _};
 use oriel_uplink::{Body, body};
 use std::time::Duration;
 
@@ -52,6 +52,8 @@ struct Passing {
     names_media: bool,
     /// GetServices: with the capabilities of each, or without.
     services: Option<bool>,
+    /// The headers of its answer, if that should become ours.
+    answering: Option<Addressing>,
     kind: Kind,
     answer: Duration,
 }
@@ -131,6 +133,7 @@ impl Door {
             caller,
             names_media: parsed.names_media(),
             services: is_list.then(asks_more),
+            answering: is_list.then(|| to.answering::<GetServices>()).flatten(),
             kind,
             answer,
         }
@@ -205,16 +208,41 @@ impl Door {
         if let Some(fault) = refusal(parts.status, &bytes) {
             return Err(self.shut_out(asked, passing, &format!(" for {} ({})", passing.operation, fault.reason)));
         }
-        let bytes = match passing.services {
-            Some(include) => {
-                if parts.status.is_success() {
-                    self.remembered.keep(include, &bytes).await;
-                }
-                self.with_ours(asked, include, bytes)
-            }
-            None => bytes,
+        let Some(include) = passing.services else { return Ok(self.lead(asked, passing, parts, bytes)) };
+        let bytes = if merge::is_list(&bytes) {
+            bytes
+        } else {
+            let Some(list) = self.old_list(passing).await else {
+                return Ok(self.lead(asked, passing, parts, bytes));
+            };
+            (parts.status, parts.headers) = (StatusCode::OK, soap_head().headers);
+            list
         };
+        self.remembered.keep(include, &bytes).await;
+        let bytes = self.with_ours(asked, include, bytes);
         Ok(self.lead(asked, passing, parts, bytes))
+    }
+
+    /// The list of a camera that has no GetServices yet, as that would answer; none if it does not tell it in this way either.
+    async fn old_list(&self, passing: &Passing) -> Option<Bytes> {
+        let asked = GetCapabilities::default();
+        let write = |headers: &Headers| envelope::request(&asked, headers);
+        let question = Question {
+            target: &passing.target,
+            action: None,
+            write: &write,
+            account: passing.account.as_ref(),
+            kind: Kind::Soon,
+            answer: ANSWER,
+        };
+        let (response, _permit) = Box::pin(self.way.ask(&question)).await.ok()?;
+        let mut body = response.into_body();
+        let read = tokio::time::timeout(SHORT_BODY, beginning(&mut body, SHORT_ANSWER)).await;
+        let (reply, _) = read.ok().flatten().filter(|(_, is_whole)| *is_whole)?;
+        let list = GetServicesResponse::with(|list| list.service = legacy::services(&reply).unwrap_or_default());
+        let none = list.service.is_empty();
+        let reply = || envelope::reply(ns::TDS, GetServices::RESPONSE, &list, passing.answering.clone());
+        (!none).then(|| reply().into())
     }
 
     /// An answer whose addresses lead through us, and are remembered.

@@ -7,6 +7,12 @@ use oriel_onvif::ns;
 use oriel_soap::xml::{Any, Element, Limits, parse, read};
 use std::ops::Range;
 
+/// Whether a reply is a list of services.
+pub(super) fn is_list(reply: &[u8]) -> bool {
+    let document = parse(reply, &Limits::REPLY);
+    document.is_ok_and(|document| document.descendants().any(|node| is(node, "GetServicesResponse")))
+}
+
 /// The list of `reply` without the services of these namespaces, and with `ours` at its end. None: it is no list.
 pub(super) fn services(reply: &[u8], without: &[&str], ours: &[Any]) -> Option<Vec<u8>> {
     let document = parse(reply, &Limits::REPLY).ok()?;

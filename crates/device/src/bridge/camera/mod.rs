@@ -14,6 +14,7 @@ mod door;
 mod exchange;
 mod fetch;
 mod known;
+mod legacy;
 mod merge;
 mod refusal;
 mod relayed;
