@@ -1,6 +1,7 @@
 //! The bridge: cameras that know nothing of the cloud behind it, and who asks for them in front.
 
 mod enrolling;
+mod events;
 mod lan;
 mod levels;
 mod life;
