@@ -42,6 +42,23 @@ impl std::fmt::Display for NotEnrolled {
     }
 }
 
+/// The doctor found something wrong, and said what.
+#[derive(Debug)]
+pub(crate) struct Unwell {
+    /// The code by which commands tell such a failure.
+    pub(crate) exit: u8,
+    /// What is wrong.
+    pub(crate) checks: String,
+}
+
+impl std::fmt::Display for Unwell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "wrong: {}", self.checks)
+    }
+}
+
+impl std::error::Error for Unwell {}
+
 impl BadUsage {
     /// An error that says `text`.
     pub(crate) fn error(text: impl Into<String>) -> anyhow::Error {
@@ -59,7 +76,10 @@ fn is_absent(status: StatusCode) -> bool {
     matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
 }
 
-fn code(error: &anyhow::Error) -> u8 {
+pub(crate) fn code(error: &anyhow::Error) -> u8 {
+    if let Some(unwell) = cause::<Unwell>(error) {
+        return unwell.exit;
+    }
     if cause::<BadConfig>(error).is_some() {
         return 6;
     }
@@ -83,7 +103,7 @@ fn code(error: &anyhow::Error) -> u8 {
     }
 }
 
-fn code_of(transport: &TransportError) -> u8 {
+pub(crate) fn code_of(transport: &TransportError) -> u8 {
     match transport {
         TransportError::Address(_) => 2,
         _ => 4,
@@ -91,7 +111,7 @@ fn code_of(transport: &TransportError) -> u8 {
 }
 
 /// What to do next, where we know it.
-fn hint(error: &anyhow::Error) -> Option<&'static str> {
+pub(crate) fn hint(error: &anyhow::Error) -> Option<&'static str> {
     let call = cause::<CallError>(error);
     if error.is::<NotEnrolled>() && matches!(call, Some(CallError::Status { status, .. }) if status.is_client_error()) {
         return Some("ask an administrator of the cloud for a new code");
@@ -147,7 +167,7 @@ fn hint_of_provision(error: &ProvisionError) -> Option<&'static str> {
     })
 }
 
-fn hint_of(transport: &TransportError) -> Option<&'static str> {
+pub(crate) fn hint_of(transport: &TransportError) -> Option<&'static str> {
     Some(match transport {
         TransportError::Name { .. } => "check the spelling, and the name server of this machine",
         TransportError::Tcp { .. } => "check address and port, that the other side runs, and firewalls on the way",

@@ -42,6 +42,8 @@ enum Command {
     Call(commands::call::Call),
     /// Find the cameras on the networks of this machine.
     Discover(commands::discover::Discover),
+    /// Say what is right and wrong with a camera, a cloud, or a device behind one, and what to do next.
+    Doctor(commands::doctor::Doctor),
     /// Bring a camera on the LAN to a cloud.
     Enroll(commands::enroll::Enroll),
     /// Open a local port that leads to a device behind a cloud.
@@ -112,6 +114,7 @@ fn run(command: Command, output: output::Output) -> anyhow::Result<()> {
         Command::Uplink(uplink) => commands::block_on(commands::Threads::One, uplink.run(output)),
         Command::Call(call) => commands::block_on(commands::Threads::One, call.run(output)),
         Command::Discover(discover) => commands::block_on(commands::Threads::One, discover.run(output)),
+        Command::Doctor(doctor) => commands::block_on(commands::Threads::One, doctor.run(output)),
         Command::Enroll(enroll) => commands::block_on(commands::Threads::One, enroll.run(output)),
         Command::Forward(forward) => commands::block_on(commands::Threads::One, forward.run(output)),
         Command::Trace(trace) => commands::block_on(commands::Threads::One, trace.run(output)),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
+use oriel_client::camera::Account;
 use oriel_client::{Auth, Client};
 use oriel_trust::{Policy, Validation, client_config};
 use rustls::ClientConfig;
@@ -97,6 +98,35 @@ impl Target {
             return Err(BadUsage::error("a cloud wants --token or ORIEL_TOKEN"));
         };
         Ok((url, token, client_config(&self.trust.validation()?, None)?))
+    }
+}
+
+/// What `oriel doctor` looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum SubjectKind {
+    /// A camera on the LAN, at the address of its device service.
+    Camera,
+    /// A cloud, at the address that cameras dial.
+    Cloud,
+}
+
+/// What is looked at, and what is shown there.
+#[derive(Debug)]
+pub(crate) enum Subject {
+    Camera { url: Url, account: Option<Account> },
+    Cloud { url: Url, token: Option<String> },
+    Device { url: Url, id: String, token: Option<String> },
+}
+
+impl Target {
+    /// Whom to believe over TLS.
+    pub(crate) fn validation(&self) -> anyhow::Result<Validation> {
+        self.trust.validation()
+    }
+
+    /// What is meant: a device behind a cloud, a cloud, or a camera.
+    pub(crate) fn subject(&self, kind: Option<SubjectKind>) -> Result<Subject, BadUsage> {
+        self.given.subject(&self.device, kind, &environment)
     }
 }
 
@@ -221,6 +251,42 @@ impl Given {
             (None, true) => Ok((url, Auth::None)),
             (None, false) => Ok((url, self.account(env)?)),
         }
+    }
+
+    /// A cloud is an https address without a path, unless it was said what it is.
+    fn subject(
+        &self,
+        device: &str,
+        kind: Option<SubjectKind>,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Subject, BadUsage> {
+        let address = device.parse::<Url>().ok().filter(|_| device.contains("://"));
+        let rootless = |url: &Url| url.scheme() == "https" && matches!(url.path(), "" | "/");
+        let cloud = match kind {
+            Some(kind) => kind == SubjectKind::Cloud,
+            None => address.as_ref().is_some_and(rootless),
+        };
+        if let (true, Some(_)) = (cloud, &address) {
+            if self.user.is_some() || self.password.is_some() || self.cloud.is_some() {
+                let text = "of a cloud's own, --token alone can be tried; an https camera needs the path of its device service, or --as camera";
+                return Err(BadUsage(text.to_owned()));
+            }
+            // What lies around is a user's token, and not one that a device would show.
+            return Ok(Subject::Cloud { url: cloud_address(device)?, token: self.token.clone() });
+        }
+        let (url, auth) = self.resolve(device, env)?;
+        let token = match auth {
+            Auth::Password { user, password } => {
+                return Ok(Subject::Camera { url, account: Some(Account { user, password }) });
+            }
+            Auth::Bearer(token) => Some(token),
+            Auth::None => None,
+        };
+        let id = url.path().strip_prefix("/d/").and_then(|rest| rest.split('/').next()).map(str::to_owned);
+        Ok(match id.filter(|_| is_behind_cloud(&url)) {
+            Some(id) => Subject::Device { url, id, token },
+            None => Subject::Camera { url, account: None },
+        })
     }
 
     /// The address of a device behind a cloud.
@@ -351,5 +417,43 @@ mod tests {
             assert!(refused.contains(expected), "{device} {options} | {environment}: {refused}");
             assert!(!refused.contains("a:b"), "an account is not repeated: {refused}");
         }
+    }
+
+    #[test]
+    fn the_doctor_knows_what_an_address_is_of() {
+        let all = |name: &str| match name {
+            "ORIEL_CLOUD" => Some("https://cloud".to_owned()),
+            "ORIEL_TOKEN" => Some("t".to_owned()),
+            "ORIEL_USER" => Some("u".to_owned()),
+            "ORIEL_PASSWORD" => Some("p".to_owned()),
+            _ => None,
+        };
+        let subject = |device: &str, kind| match Given::default().subject(device, kind, &all).unwrap() {
+            Subject::Camera { url, account } => {
+                format!("camera {url} {}", account.map(|account| account.user).unwrap_or_default())
+            }
+            Subject::Cloud { url, token } => format!("cloud {url} {}", token.unwrap_or_default()),
+            Subject::Device { url, id, token } => format!("device {url} {id} {}", token.unwrap_or_default()),
+        };
+        let (camera, cloud) = (Some(SubjectKind::Camera), Some(SubjectKind::Cloud));
+        assert_eq!(subject(LAN, None), format!("camera {LAN} u"));
+        assert_eq!(subject("https://camera/onvif/x", None), "camera https://camera/onvif/x u");
+        assert_eq!(subject("https://camera", camera), "camera https://camera/ u");
+        assert_eq!(subject("https://cloud:8443", None), "cloud https://cloud:8443/ ");
+        assert_eq!(subject("https://cloud/up?x=1", cloud), "cloud https://cloud/up?x=1 ");
+        assert_eq!(subject("abc", None), "device https://cloud/d/abc/onvif/device_service abc t");
+        assert_eq!(subject("https://other/d/abc", None), "device https://other/d/abc abc ");
+        let given = |user: Option<&str>, token: Option<&str>| Given {
+            user: user.map(str::to_owned),
+            token: token.map(str::to_owned),
+            ..Given::default()
+        };
+        given(Some("u"), None).subject("https://cloud", None, &all).unwrap_err();
+        given(None, None).subject("http://cloud", cloud, &all).unwrap_err();
+        let Subject::Cloud { token, .. } = given(None, Some("mine")).subject("https://cloud", None, &all).unwrap()
+        else {
+            panic!("it is a cloud");
+        };
+        assert_eq!(token.as_deref(), Some("mine"));
     }
 }

@@ -1,7 +1,8 @@
-//! The API of an Oriel cloud, as far as clients need it: JSON by POST, and enrolment.
+//! The API of an Oriel cloud, as far as clients need it: JSON, and enrolment.
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::request::Builder;
 use http::{HeaderValue, Request};
 use oriel_trust::{certificates, pem};
 use rustls::ClientConfig;
@@ -49,12 +50,23 @@ impl Api {
     /// # Errors
     /// [`CallError`]; a refusal is [`CallError::Status`] with the cloud's reason.
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value, CallError> {
-        let mut request = Request::post(path).header(CONTENT_TYPE, "application/json");
+        let request = Request::post(path).header(CONTENT_TYPE, "application/json");
+        self.send(path, request, Bytes::from(body.to_string())).await
+    }
+
+    /// Reads JSON.
+    ///
+    /// # Errors
+    /// [`CallError`]; a refusal is [`CallError::Status`] with the cloud's reason.
+    pub async fn get(&self, path: &str) -> Result<Value, CallError> {
+        self.send(path, Request::get(path), Bytes::new()).await
+    }
+
+    async fn send(&self, path: &str, mut request: Builder, body: Bytes) -> Result<Value, CallError> {
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization.clone());
         }
-        let request = request.body(Bytes::from(body.to_string()));
-        let request = request.map_err(|error| TransportError::Address(error.to_string()))?;
+        let request = request.body(body).map_err(|error| TransportError::Address(error.to_string()))?;
         let answer = self.transport.send(request).await?;
         let text = String::from_utf8_lossy(answer.body());
         if !answer.status().is_success() {

@@ -10,7 +10,7 @@ use http_body_util::BodyExt as _;
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use oriel_onvif::device_mgmt::{DateTime, GetSystemDateAndTime};
+use oriel_onvif::device_mgmt::{DateTime, GetSystemDateAndTime, GetSystemDateAndTimeResponse};
 use oriel_soap::envelope::{self, Envelope, Headers};
 use oriel_soap::xml::Limits;
 
@@ -170,13 +170,18 @@ async fn clock_offset(way: &dyn Way) -> Result<SignedDuration, TransportError> {
     let dated = dated.and_then(|date| jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date).ok());
     let body = whole(response.into_body(), REFUSAL).await?;
     let answer = envelope::read_reply::<GetSystemDateAndTime>(&body, &Limits::REPLY).ok();
-    let theirs = answer.and_then(|answer| answer.system_date_and_time.utc_date_time).and_then(timestamp);
-    Ok(theirs.or(dated).map_or(SignedDuration::ZERO, |theirs| theirs.duration_since(Timestamp::now())))
+    let told = answer.and_then(|answer| offset(&answer, Timestamp::now()));
+    Ok(told.or_else(|| Some(dated?.duration_since(Timestamp::now()))).unwrap_or(SignedDuration::ZERO))
+}
+
+/// A device's clock less ours, if it told its time.
+pub(crate) fn offset(answer: &GetSystemDateAndTimeResponse, now: Timestamp) -> Option<SignedDuration> {
+    answer.system_date_and_time.utc_date_time.as_ref().and_then(timestamp).map(|theirs| theirs.duration_since(now))
 }
 
 /// None for a date that is none.
-fn timestamp(at: DateTime) -> Option<Timestamp> {
-    let (date, time) = (at.date, at.time);
+fn timestamp(at: &DateTime) -> Option<Timestamp> {
+    let (date, time) = (&at.date, &at.time);
     let date = Date::new(date.year.try_into().ok()?, date.month.try_into().ok()?, date.day.try_into().ok()?).ok()?;
     // A leap second is the second before it.
     let (hour, minute, second) = (time.hour.try_into().ok()?, time.minute.try_into().ok()?, time.second.min(59));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use oriel_onvif::device_mgmt::{GetServices, Service};
+use oriel_onvif::device_mgmt::{GetServices, GetSystemDateAndTime, Service};
 use oriel_onvif::ns;
 use oriel_soap::Operation;
 use oriel_soap::envelope::{self, Envelope, Headers, ReplyError};
@@ -12,7 +12,7 @@ use oriel_soap::xml::{Any, Limits, Ns};
 use tokio::sync::Mutex;
 use url::{Position, Url};
 
-use crate::ask::{Question, Streaming, Way};
+use crate::ask::{Question, Streaming, Way, offset};
 use crate::body::{full, whole};
 use crate::credentials::{Account, Credentials};
 use crate::quirks::Quirks;
@@ -98,6 +98,15 @@ impl Client {
             Ok(answer) => Ok(answer),
             Err(error) => Err(self.unhappy(&response, error).await),
         }
+    }
+
+    /// The device's clock less ours, to a second or so; none if it does not tell its time in UTC.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn clock(&self) -> Result<Option<jiff::SignedDuration>, CallError> {
+        let answer = self.call(GetSystemDateAndTime::default()).await?;
+        Ok(offset(&answer, jiff::Timestamp::now()))
     }
 
     /// Calls an operation by its request's element. Returns the answer's envelope.

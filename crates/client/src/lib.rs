@@ -15,6 +15,7 @@ mod connection;
 mod credentials;
 pub mod discovery;
 pub mod forward;
+pub mod layers;
 mod origin;
 mod pool;
 pub mod provision;

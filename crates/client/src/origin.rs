@@ -10,12 +10,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use url::Url;
 
 use crate::TransportError;
 
 /// For name, TCP and TLS together.
-const CONNECT: Duration = Duration::from_secs(10);
+pub(crate) const CONNECT: Duration = Duration::from_secs(10);
 /// For TCP to one address of several, so that one that swallows packets leaves time for the next.
 const SHARE: Duration = Duration::from_secs(3);
 
@@ -57,36 +58,65 @@ impl Origin {
     /// Connects, within ten seconds.
     pub(crate) async fn connect(&self) -> Result<Stream, TransportError> {
         let end = Instant::now() + CONNECT;
-        let host = self.url.host_str().unwrap_or_default();
-        let port = self.url.port_or_known_default().unwrap_or(80);
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let unresolved = |source| TransportError::Name { host: host.to_owned(), source };
-        let found = timeout_at(end, tokio::net::lookup_host((bare, port))).await;
-        let addresses: Vec<SocketAddr> =
-            found.map_err(|_| TransportError::Timeout("name"))?.map_err(unresolved)?.collect();
-        let mut last = unresolved(std::io::ErrorKind::NotFound.into());
-        for (tried, address) in addresses.iter().enumerate() {
-            let share = share(end.duration_since(Instant::now()), addresses.len() - tried);
-            let connected = tokio::time::timeout(share, TcpStream::connect(address)).await;
-            match connected.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())) {
-                Ok(tcp) => {
-                    let done = timeout_at(end, self.over(tcp, bare)).await;
-                    return done.map_err(|_| TransportError::Timeout("TLS"))?;
-                }
-                Err(source) => last = TransportError::Tcp { address: *address, source },
-            }
-        }
-        Err(last)
+        let tcp = tcp(&self.resolve(end).await?, end).await?;
+        let done = timeout_at(end, self.over(tcp)).await;
+        done.map_err(|_| TransportError::Timeout("TLS"))?
     }
 
-    async fn over(&self, tcp: TcpStream, host: &str) -> Result<Stream, TransportError> {
-        tcp.set_nodelay(true).map_err(TransportError::Tls)?;
-        let Some(config) = &self.tls else { return Ok(Box::new(tcp)) };
+    /// The addresses of the host, at least one.
+    pub(crate) async fn resolve(&self, end: Instant) -> Result<Vec<SocketAddr>, TransportError> {
+        let host = self.url.host_str().unwrap_or_default();
+        let port = self.url.port_or_known_default().unwrap_or(80);
+        let unresolved = |source| TransportError::Name { host: host.to_owned(), source };
+        let found = timeout_at(end, tokio::net::lookup_host((bare(host), port))).await;
+        let addresses: Vec<SocketAddr> =
+            found.map_err(|_| TransportError::Timeout("name"))?.map_err(unresolved)?.collect();
+        match addresses.is_empty() {
+            true => Err(unresolved(std::io::ErrorKind::NotFound.into())),
+            false => Ok(addresses),
+        }
+    }
+
+    async fn over(&self, tcp: TcpStream) -> Result<Stream, TransportError> {
+        match &self.tls {
+            None => Ok(Box::new(tcp)),
+            Some(config) => Ok(Box::new(self.handshake(tcp, config).await?)),
+        }
+    }
+
+    /// TLS with the host, by this configuration.
+    pub(crate) async fn handshake(
+        &self,
+        tcp: TcpStream,
+        config: &Arc<ClientConfig>,
+    ) -> Result<TlsStream<TcpStream>, TransportError> {
+        let host = bare(self.url.host_str().unwrap_or_default());
         let name =
             host.to_owned().try_into().map_err(|_| TransportError::Address(format!("{host} is no name for TLS")))?;
-        let tls = TlsConnector::from(Arc::clone(config)).connect(name, tcp).await.map_err(of_tls)?;
-        Ok(Box::new(tls))
+        TlsConnector::from(Arc::clone(config)).connect(name, tcp).await.map_err(of_tls)
     }
+}
+
+/// Connects with the first address that takes connections.
+pub(crate) async fn tcp(addresses: &[SocketAddr], end: Instant) -> Result<TcpStream, TransportError> {
+    let mut last = TransportError::Timeout("TCP");
+    for (tried, address) in addresses.iter().enumerate() {
+        let share = share(end.duration_since(Instant::now()), addresses.len() - tried);
+        let connected = tokio::time::timeout(share, TcpStream::connect(address)).await;
+        match connected.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())) {
+            Ok(tcp) => {
+                tcp.set_nodelay(true).map_err(|source| TransportError::Tcp { address: *address, source })?;
+                return Ok(tcp);
+            }
+            Err(source) => last = TransportError::Tcp { address: *address, source },
+        }
+    }
+    Err(last)
+}
+
+/// A host without the brackets of IPv6.
+fn bare(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
 }
 
 fn of_tls(error: std::io::Error) -> TransportError {

@@ -45,6 +45,15 @@ pub fn check_authority(certificate: &CertificateDer<'static>) -> Result<(), Trus
     Ok(())
 }
 
+/// Subject and issuer of a certificate, for people (RFC 4514); those of a certificate without one are empty.
+///
+/// # Errors
+/// [`TrustError::Certificate`].
+pub fn subject_and_issuer(certificate: &CertificateDer<'_>) -> Result<(String, String), TrustError> {
+    let (_, parsed) = X509Certificate::from_der(certificate).map_err(|e| TrustError::Certificate(e.to_string()))?;
+    Ok((parsed.subject().to_string(), parsed.issuer().to_string()))
+}
+
 /// A part of a certificate's subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SubjectPart {

@@ -33,7 +33,7 @@ mod validity;
 
 pub use authority::Authority;
 pub use certificate::{Certificate, MAX_CERTIFICATE, UnfitCertificate};
-pub use certified::{SubjectPart, anchor_of, check_authority, subject_part, vouches};
+pub use certified::{SubjectPart, anchor_of, check_authority, subject_and_issuer, subject_part, vouches};
 pub use challenge::acme_challenge;
 pub use client::{Policy, Validation, client_config};
 pub use fingerprint::{Fingerprint, ParseFingerprintError};

@@ -11,6 +11,7 @@ pub(crate) mod demo;
 #[cfg(feature = "device")]
 pub(crate) mod device;
 pub(crate) mod discover;
+pub(crate) mod doctor;
 pub(crate) mod enroll;
 pub(crate) mod forward;
 #[cfg(feature = "device")]

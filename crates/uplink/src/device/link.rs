@@ -7,6 +7,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use http::{Request, Response};
@@ -25,6 +26,11 @@ use crate::{
     packed::Deferred,
     wire::{Meter, Wire},
 };
+
+/// How often is looked whether HTTP/2 has begun, where it is only tried.
+const LOOK: Duration = Duration::from_millis(10);
+/// How long a tunnel that was only tried may take to end.
+const LAST: Duration = Duration::from_secs(1);
 
 /// An upgraded connection, not served yet.
 pub struct Link {
@@ -103,6 +109,34 @@ impl Link {
 
     pub(super) fn meter(&self) -> &Arc<Meter> {
         &self.meter
+    }
+
+    /// Waits until the cloud has begun HTTP/2, and ends the tunnel: for who wants to know whether there would be one. A request that comes meanwhile is
+    /// answered with 503.
+    ///
+    /// # Errors
+    /// How the tunnel ended before that; [`Closed::NoSettings`] when nothing came within [`Limits::first_settings`].
+    pub async fn try_out(self, limits: &Limits) -> Result<(), Closed> {
+        let (meter, stop) = (Arc::clone(&self.meter), Stop::new());
+        let unavailable = |_: Request<Body>| async {
+            let mut response = Response::new(body::empty());
+            *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
+            response
+        };
+        let mut served = std::pin::pin!(self.serve(unavailable, limits, stop.clone()));
+        let begun = async {
+            while meter.settings() == 0 {
+                sleep(LOOK).await;
+            }
+        };
+        tokio::select! {
+            closed = &mut served => Err(closed),
+            () = begun => {
+                stop.drain(LAST);
+                let _drained = served.await;
+                Ok(())
+            }
+        }
     }
 
     /// Serves requests until the tunnel ends. The cloud's GOAWAY does not end it: see [`Link::serve_noting`].
