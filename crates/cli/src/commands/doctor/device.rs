@@ -33,7 +33,7 @@ pub(super) async fn examine(
             return Ok(report);
         }
     };
-    report.ok("token", format!("the cloud lets in whoever asks, and knows the device: {}", text(&device["name"])));
+    report.ok("token", format!("it is let in, and the cloud calls the device {}", text(&device["name"])));
     if !tunnel(&mut report, &device) {
         report.not_reached(&REST[1..]);
         return Ok(report);
@@ -56,8 +56,8 @@ fn refused(report: &mut Report, error: CallError, without_token: bool) {
         _ if without_token && error.is_refusal() => {
             report.wrong("token", 5, "no token was given", "give --token or ORIEL_TOKEN, a user's of this cloud");
         }
-        CallError::Status { status: StatusCode::UNAUTHORIZED, text } => {
-            let next = "it was revoked or has ended: log in again, or have a new one made";
+        CallError::Status { status: StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, text } => {
+            let next = "it was revoked, has ended, or is not for this device: have a new one made";
             report.wrong("token", 5, format!("the cloud does not take the token: {text}"), next);
         }
         CallError::Status { status: StatusCode::NOT_FOUND, .. } => {

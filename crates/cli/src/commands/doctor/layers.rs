@@ -34,7 +34,10 @@ pub(super) async fn examine(report: &mut Report, url: &Url, validation: &Validat
         }
     };
     let list: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
-    report.ok("name", format!("{} is {}", url.host_str().unwrap_or_default(), list.join(", ")));
+    match url.domain() {
+        Some(name) => report.ok("name", format!("{name} is {}", list.join(", "))),
+        None => report.ok("name", "it is an address already"),
+    }
     let tcp = match layers.tcp(&addresses).await {
         Ok(tcp) => tcp,
         Err(error) => {
