@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
-use oriel_client::camera::Account;
 use oriel_client::{Auth, Client};
 use oriel_trust::{Policy, Validation, client_config};
 use rustls::ClientConfig;
@@ -113,7 +112,7 @@ pub(crate) enum SubjectKind {
 /// What is looked at, and what is shown there.
 #[derive(Debug)]
 pub(crate) enum Subject {
-    Camera { url: Url, account: Option<Account> },
+    Camera { url: Url, account: Option<oriel_client::camera::Account> },
     Cloud { url: Url, token: Option<String> },
     Device { url: Url, id: String, token: Option<String> },
 }
@@ -277,7 +276,7 @@ impl Given {
         let (url, auth) = self.resolve(device, env)?;
         let token = match auth {
             Auth::Password { user, password } => {
-                return Ok(Subject::Camera { url, account: Some(Account { user, password }) });
+                return Ok(Subject::Camera { url, account: Some(oriel_client::camera::Account { user, password }) });
             }
             Auth::Bearer(token) => Some(token),
             Auth::None => None,
