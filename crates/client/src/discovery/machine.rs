@@ -22,8 +22,9 @@ const SENDINGS: u8 = 4;
 const MIN_DELAY: u64 = 50;
 const MAX_DELAY: u64 = 250;
 const UPPER_DELAY: Duration = Duration::from_millis(500);
-/// After the first answer to a Resolve: APP_MAX_DELAY and 100 ms (WS-Discovery §2.4), for others who claim the endpoint.
-const SETTLE: Duration = Duration::from_millis(600);
+/// After the first answer to a Resolve, for others who claim the endpoint: twice APP_MAX_DELAY (WS-Discovery §2.4), and the question goes on being repeated, so that
+/// a quick liar does not keep the camera from being heard.
+const SETTLE: Duration = Duration::from_secs(1);
 /// Endpoints that one question collects, and those of one host among them.
 const ENDPOINTS: usize = 2048;
 const ENDPOINTS_OF_HOST: usize = 256;
@@ -239,7 +240,6 @@ impl Search {
                 return;
             }
             self.until = self.until.min(now + SETTLE);
-            self.messages.iter_mut().for_each(|asked| asked.due = None);
         }
         self.found.add(name, Found::new(target.clone(), arrival.source, arrival.interface));
     }
