@@ -371,6 +371,7 @@ def arguments():
     parser.add_argument("--elsewhere", default="http://127.0.0.1:9/", help="where redirects lead to")
     parser.add_argument("--user", action="append", metavar="NAME:PASSWORD:LEVEL")
     parser.add_argument("--endpoint", help="the endpoint reference; default: made from the camera's number")
+    parser.add_argument("--serial", help="the serial number; default: made from the camera's number")
     parser.add_argument("--discovery", metavar="ADDRESS", help="answer WS-Discovery on the interface with this address")
     options = parser.parse_args()
     options.user = options.user or USERS

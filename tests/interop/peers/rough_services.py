@@ -45,7 +45,7 @@ class Services:
 
     def __init__(self, number, options, accounts):
         self.number, self.options, self.accounts = number, options, accounts
-        self.base, self.serial = options.xaddr, f"ROUGH-{number:04d}"
+        self.base, self.serial = options.xaddr, options.serial or f"ROUGH-{number:04d}"
         self.endpoint = options.endpoint or f"urn:uuid:5f5a69c2-e0ae-504f-829b-{number:012x}"
         self.moving, self.position, self.since = (0.0, 0.0, 0.0), [0.0, 0.0, 0.0], time.monotonic()
         self.brightness, self.hostname, self.motion = 50.0, "rough", False

@@ -3,7 +3,7 @@
 use super::{AppSequence, LONGEST, Message, Packet, Probe, Target};
 use crate::ns;
 use oriel_soap::ns::{WSA, WSADIS};
-use oriel_soap::xml::{Element, FromText as _, Limits, Ns, QName, read};
+use oriel_soap::xml::{Element, FromText as _, Limits, QName, read};
 use oriel_soap::{Envelope, Fault};
 use std::borrow::Cow;
 
@@ -90,10 +90,10 @@ fn probe(body: Element<'_, '_>) -> Probe {
     }
 }
 
-/// The address of the endpoint reference, by either edition of WS-Addressing.
+/// The address of the endpoint reference, by either edition of WS-Addressing; some write one or both in the namespace of what is around them.
 fn endpoint(parent: Element<'_, '_>) -> Option<String> {
-    let of = |ns: Ns| read::child(read::child(parent, ns, "EndpointReference")?, ns, "Address");
-    let address = of(WSADIS).or_else(|| of(WSA))?;
+    let within = |parent, local| [WSADIS, WSA, ns::WSD].into_iter().find_map(|ns| read::child(parent, ns, local));
+    let address = within(within(parent, "EndpointReference")?, "Address")?;
     let address = read::text(address).ok()?.trim_ascii().to_owned();
     (!address.is_empty() && address.len() <= NAME).then_some(address)
 }

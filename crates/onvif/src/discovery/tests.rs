@@ -75,6 +75,19 @@ fn what_cameras_get_wrong_is_read_still() {
 }
 
 #[test]
+fn an_endpoint_reference_is_found_in_the_wrong_namespace() {
+    let d = "xmlns='http://schemas.xmlsoap.org/ws/2005/04/discovery'";
+    let wsa = "xmlns='http://schemas.xmlsoap.org/ws/2004/08/addressing'";
+    for reference in [
+        "<EndpointReference><Address>urn:uuid:1</Address></EndpointReference>".to_owned(),
+        format!("<EndpointReference><Address {wsa}>urn:uuid:1</Address></EndpointReference>"),
+    ] {
+        let packet = Packet::parse(&bare("", &format!("<Bye {d}>{reference}</Bye>"))).unwrap();
+        assert_eq!(packet.message, Message::Bye("urn:uuid:1".to_owned()));
+    }
+}
+
+#[test]
 fn what_is_no_message_is_refused() {
     let d = "xmlns='http://schemas.xmlsoap.org/ws/2005/04/discovery'";
     let action = |name: &str| format!("<a:Action>http://schemas.xmlsoap.org/ws/2005/04/discovery/{name}</a:Action>");
