@@ -2,7 +2,8 @@
 //!
 //! A device checks the server's chain and name always (Uplink §5.3, RFC 9525). A policy's anchors stand alone: the system's roots are not added to them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{ServerCertVerified, ServerCertVerifier};
@@ -14,6 +15,9 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use crate::identity::certificates;
 use crate::signatures::checks_signatures;
 use crate::{Identity, TrustError};
+
+/// How long the system's roots count as read: an operator may change them under a running program.
+const FRESH: Duration = Duration::from_secs(600);
 
 /// A certification path validation policy: the anchors that a server's chain must end in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,14 +54,7 @@ pub enum Validation {
 pub fn client_config(validation: &Validation, identity: Option<&Identity>) -> Result<ClientConfig, TrustError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier: Arc<dyn ServerCertVerifier> = match validation {
-        Validation::SystemRoots => {
-            let mut roots = RootCertStore::empty();
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            if roots.is_empty() {
-                return Err(TrustError::NoSystemRoots);
-            }
-            web_pki(roots, &provider)?
-        }
+        Validation::SystemRoots => system(&provider)?,
         Validation::Policy(policy) => Arc::new(Anchored::new(policy, &provider)?),
         Validation::Insecure => Arc::new(Anybody(Arc::clone(&provider))),
     };
@@ -69,6 +66,24 @@ pub fn client_config(validation: &Validation, identity: Option<&Identity>) -> Re
         None => builder.with_no_client_auth(),
         Some(identity) => builder.with_client_auth_cert(identity.chain().to_vec(), identity.key().clone_key())?,
     })
+}
+
+/// The system's roots, which are larger than all else of a client: whoever needs them at the same time shares them, for as long as they are fresh.
+fn system(provider: &Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>, TrustError> {
+    static SHARED: Mutex<Option<(Instant, Weak<WebPkiServerVerifier>)>> = Mutex::new(None);
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    let fresh = shared.as_ref().filter(|(since, _)| since.elapsed() < FRESH);
+    if let Some(verifier) = fresh.and_then(|(_, verifier)| verifier.upgrade()) {
+        return Ok(verifier);
+    }
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() {
+        return Err(TrustError::NoSystemRoots);
+    }
+    let verifier = web_pki(roots, provider)?;
+    *shared = Some((Instant::now(), Arc::downgrade(&verifier)));
+    Ok(verifier)
 }
 
 fn web_pki(roots: RootCertStore, provider: &Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>, TrustError> {

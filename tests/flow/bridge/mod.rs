@@ -7,6 +7,7 @@ mod levels;
 mod life;
 mod many;
 mod plain;
+mod resources;
 mod rough;
 mod site;
 mod smuggling;

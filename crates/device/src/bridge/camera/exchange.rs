@@ -13,10 +13,11 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::response::Parts;
 use http::{HeaderValue, Response, StatusCode};
 use oriel_client::camera::Account;
+use oriel_client::quirks::Profile;
 use oriel_client::relay::addresses::addresses;
 use oriel_client::relay::check::{self, Parsed};
 use oriel_client::relay::headers;
-use oriel_onvif::device_mgmt::{GetCapabilities, GetServices, GetServicesResponse};
+use oriel_onvif::device_mgmt::{GetCapabilities, GetDeviceInformation, GetServices, GetServicesResponse};
 use oriel_onvif::{notification, ns};
 use oriel_soap::envelope::{self, Addressing, Headers};
 use oriel_soap::xml::{self, Any, Limits, read as element};
@@ -52,6 +53,8 @@ struct Passing {
     names_media: bool,
     /// GetServices: with the capabilities of each, or without.
     services: Option<bool>,
+    /// GetDeviceInformation.
+    tells_kind: bool,
     /// The headers of its answer, if that should become ours.
     answering: Option<Addressing>,
     kind: Kind,
@@ -133,6 +136,7 @@ impl Door {
             caller,
             names_media: parsed.names_media(),
             services: is_list.then(asks_more),
+            tells_kind: (namespace, name) == (GetDeviceInformation::SERVICE.uri, GetDeviceInformation::NAME),
             answering: is_list.then(|| to.answering::<GetServices>()).flatten(),
             kind,
             answer,
@@ -208,6 +212,9 @@ impl Door {
         if let Some(fault) = refusal(parts.status, &bytes) {
             return Err(self.shut_out(asked, passing, &format!(" for {} ({})", passing.operation, fault.reason)));
         }
+        if passing.tells_kind && parts.status.is_success() {
+            self.learn_kind(&bytes);
+        }
         let Some(include) = passing.services else { return Ok(self.lead(asked, passing, parts, bytes)) };
         let bytes = if merge::is_list(&bytes) {
             bytes
@@ -221,6 +228,14 @@ impl Door {
         self.remembered.keep(include, &bytes).await;
         let bytes = self.with_ours(asked, include, bytes);
         Ok(self.lead(asked, passing, parts, bytes))
+    }
+
+    /// What is odd about the camera may be known by its make.
+    fn learn_kind(&self, reply: &[u8]) {
+        let Ok(told) = envelope::read_reply::<GetDeviceInformation>(reply, &Limits::REPLY) else { return };
+        if let Some(kind) = Profile::of(&told.manufacturer, &told.model, &told.firmware_version) {
+            self.way.is_of_kind(kind, &self.common);
+        }
     }
 
     /// The list of a camera that has no GetServices yet, as that would answer; none if it does not tell it in this way either.

@@ -116,13 +116,15 @@ pub(super) struct Current {
     pub(super) entry: Arc<CameraEntry>,
     pub(super) camera: Arc<Camera>,
     room: Arc<Room>,
+    /// The kind that it is by what it says of itself, where the entry names none.
+    kind: Option<&'static Profile>,
 }
 
 impl Current {
-    fn new(entry: CameraEntry, common: &Common) -> Result<Self, DeviceError> {
+    fn new(entry: CameraEntry, kind: Option<&'static Profile>, common: &Common) -> Result<Self, DeviceError> {
         let bad = |problem: String| DeviceError::Camera { name: entry.name.clone(), problem };
         let quirks = match &entry.quirks {
-            None => Quirks::default(),
+            None => kind.map_or_else(Quirks::default, |kind| kind.quirks.clone()),
             Some(name) => match Profile::named(name) {
                 Some(profile) => profile.quirks.clone(),
                 None => return Err(bad(format!("there is no quirk profile {name:?}"))),
@@ -133,7 +135,7 @@ impl Current {
         let tls = tls.map_err(|error| bad(error.to_string()))?;
         let camera = Camera::new(Reach { address: entry.address.clone(), tls, quirks });
         let camera = Arc::new(camera.map_err(|error| bad(error.to_string()))?);
-        Ok(Self { entry: Arc::new(entry), camera, room })
+        Ok(Self { entry: Arc::new(entry), camera, room, kind })
     }
 
     /// The account for a caller who may do this much: the one of that level, else the next higher one, for the bridge itself sees to it that no more is
@@ -184,7 +186,7 @@ pub(super) struct Question<'q> {
 impl Way {
     pub(super) fn new(entry: CameraEntry, common: &Common) -> Result<Self, DeviceError> {
         Ok(Self {
-            current: Mutex::new(Arc::new(Current::new(entry, common)?)),
+            current: Mutex::new(Arc::new(Current::new(entry, None, common)?)),
             known: Mutex::default(),
             breaker: Mutex::default(),
             unanswered: AtomicU32::new(0),
@@ -215,9 +217,10 @@ impl Way {
             && before.entry.address == entry.address;
         let after = if same_way {
             // Accounts are named with each request, so that a new password counts from the next one on.
-            Current { entry: Arc::new(entry), camera: Arc::clone(&before.camera), room: Arc::clone(&before.room) }
+            let (camera, room) = (Arc::clone(&before.camera), Arc::clone(&before.room));
+            Current { entry: Arc::new(entry), camera, room, kind: before.kind }
         } else {
-            let new = Current::new(entry, common)?;
+            let new = Current::new(entry, before.kind, common)?;
             // Whoever is under way still holds its place: one camera is not asked by twice as many.
             if before.entry.quirks == new.entry.quirks {
                 Current { room: Arc::clone(&before.room), ..new }
@@ -228,6 +231,21 @@ impl Way {
         *lock(&self.current) = Arc::new(after);
         lock(&self.breaker).answered();
         Ok(())
+    }
+
+    /// The camera says of itself that it is of this kind, by which it is asked from now on unless the entry says another one.
+    pub(super) fn is_of_kind(&self, kind: &'static Profile, common: &Common) {
+        let before = self.current();
+        if before.entry.quirks.is_some() || before.kind.is_some_and(|known| known.name == kind.name) {
+            return;
+        }
+        match Current::new(CameraEntry::clone(&before.entry), Some(kind), common) {
+            Ok(after) => {
+                tracing::info!(camera = before.entry.name, kind = kind.name, "the camera is of a kind with oddities");
+                *lock(&self.current) = Arc::new(after);
+            }
+            Err(error) => tracing::warn!(%error, "a kind of cameras cannot be used"),
+        }
     }
 
     /// Asks by SOAP.
@@ -326,7 +344,25 @@ mod tests {
         };
         let mut entry = CameraEntry::new("cam", "http://127.0.0.1:9/onvif/device_service".parse().unwrap());
         entry.accounts = levels.iter().map(account).collect();
-        Current::new(entry, &Common::default()).unwrap()
+        Current::new(entry, None, &Common::default()).unwrap()
+    }
+
+    #[test]
+    fn a_kind_is_learnt_from_the_camera_unless_the_entry_names_one() {
+        let common = Common::default();
+        let entry = CameraEntry::new("cam", "http://127.0.0.1:9/onvif/device_service".parse().unwrap());
+        let kind = |name| Profile::named(name).unwrap();
+        let way = Way::new(entry.clone(), &common).unwrap();
+        let places = |way: &Way| way.current().room.all.available_permits();
+        assert_eq!(places(&way), usize::from(Quirks::default().connections));
+        way.is_of_kind(kind("one-at-a-time"), &common);
+        assert_eq!(places(&way), 1);
+        way.change(CameraEntry { endpoint: Some("urn:uuid:1".to_owned()), ..entry.clone() }, &common).unwrap();
+        assert_eq!(places(&way), 1, "it is still that camera");
+        let named = CameraEntry { quirks: Some("digest".to_owned()), ..entry };
+        let way = Way::new(named, &common).unwrap();
+        way.is_of_kind(kind("one-at-a-time"), &common);
+        assert!(places(&way) > 1, "whoever named it knows better");
     }
 
     #[test]
