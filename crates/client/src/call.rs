@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use oriel_onvif::device_mgmt::{GetServices, GetSystemDateAndTime, Service};
+use oriel_onvif::device_mgmt::{GetCapabilities, GetServices, GetSystemDateAndTime, Service};
 use oriel_onvif::ns;
 use oriel_soap::Operation;
 use oriel_soap::envelope::{self, Envelope, Headers, ReplyError};
@@ -152,17 +152,35 @@ impl Client {
         let known = self.services.lock().await.clone();
         let services = match known {
             Some(services) => services,
-            None => {
-                let answer = Box::pin(self.call(GetServices::default())).await?;
-                let place =
-                    |entry: &Service| Some((entry.namespace.clone(), target(&entry.x_addr.parse().ok()?).to_owned()));
-                answer.service.iter().filter_map(place).collect()
-            }
+            None => self.places().await?,
         };
         let found = services.iter().find(|(namespace, _)| namespace == service.uri).map(|(_, path)| path.clone());
         // Remembered only where it helped: a device that lacks the service now is asked again.
         *self.services.lock().await = found.is_some().then_some(services);
         found.ok_or_else(|| CallError::Unreadable(format!("the device offers no service {}", service.uri)))
+    }
+
+    /// Namespace and path of each service, by GetServices; by GetCapabilities from a device of before ONVIF 2.0, which knows no other way.
+    async fn places(&self) -> Result<Vec<(String, String)>, CallError> {
+        let refused = match Box::pin(self.call(GetServices::default())).await {
+            Ok(answer) => {
+                let place = |service: Service| Some((service.namespace, path(&service.x_addr)?));
+                return Ok(answer.service.into_iter().filter_map(place).collect());
+            }
+            Err(error @ CallError::Fault { .. }) if !error.is_refusal() => error,
+            Err(error) => return Err(error),
+        };
+        let Ok(answer) = Box::pin(self.call(GetCapabilities::default())).await else { return Err(refused) };
+        let told = answer.capabilities;
+        let places = [
+            (ns::TEV, told.events.map(|service| service.x_addr)),
+            (ns::TRT, told.media.map(|service| service.x_addr)),
+            (ns::TPTZ, told.ptz.map(|service| service.x_addr)),
+            (ns::TIMG, told.imaging.map(|service| service.x_addr)),
+            (ns::TAN, told.analytics.map(|service| service.x_addr)),
+        ];
+        let place = |(service, address): (Ns, Option<String>)| Some((service.uri.to_owned(), path(&address?)?));
+        Ok(places.into_iter().filter_map(place).collect())
     }
 
     async fn exchange(
@@ -203,6 +221,15 @@ pub(crate) fn entry(url: &Url) -> String {
     match target(url) {
         "" | "/" => "/onvif/device_service".to_owned(),
         target => target.to_owned(),
+    }
+}
+
+/// Path and query of an address that a device gave; some leave out scheme and host.
+fn path(address: &str) -> Option<String> {
+    let address = address.trim();
+    match address.parse::<Url>() {
+        Ok(url) => Some(target(&url).to_owned()),
+        Err(_) => (address.starts_with('/') && !address.starts_with("//")).then(|| address.to_owned()),
     }
 }
 

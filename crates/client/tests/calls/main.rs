@@ -237,6 +237,36 @@ async fn a_service_that_the_device_lacks_is_named() {
     assert!(error.to_string().contains(ns::TUP.uri), "{error}");
 }
 
+#[tokio::test]
+async fn an_old_device_tells_its_services_by_get_capabilities_and_some_leave_out_the_host() {
+    use oriel_onvif::device_mgmt::GetCapabilitiesResponse;
+    use oriel_onvif::device_mgmt::legacy_capabilities::{Capabilities, EventCapabilities, MediaCapabilities};
+    use oriel_onvif::media::{GetProfiles, GetProfilesResponse};
+
+    for address in ["/onvif/media?x=1", "http://192.0.2.1:81/onvif/media?x=1"] {
+        let device = Server::start(move |name, request: &Request<Bytes>| match name {
+            "GetServices" => fault(StatusCode::INTERNAL_SERVER_ERROR, &Fault::action_not_supported("")),
+            "GetCapabilities" => {
+                let media = MediaCapabilities::with(|media| media.x_addr = address.to_owned());
+                let events = EventCapabilities::with(|events| events.x_addr = "//192.0.2.1/onvif/events".to_owned());
+                let capabilities = Capabilities::with(|told| (told.media, told.events) = (Some(media), Some(events)));
+                let answer = GetCapabilitiesResponse::with(|answer| answer.capabilities = capabilities);
+                reply(ns::TDS, "GetCapabilitiesResponse", &answer)
+            }
+            _ if request.uri() == "/onvif/media?x=1" => {
+                reply(ns::TRT, "GetProfilesResponse", &GetProfilesResponse::default())
+            }
+            _ => text(StatusCode::NOT_FOUND, "not here"),
+        })
+        .await;
+        let client = device.client(Auth::None);
+        client.call(GetProfiles::default()).await.unwrap();
+        client.call(GetProfiles::default()).await.unwrap();
+        assert_eq!(device.seen(), ["GetServices 500", "GetCapabilities 200", "GetProfiles 200", "GetProfiles 200"]);
+        client.call(GetUplinks::default()).await.unwrap_err();
+    }
+}
+
 /// Reads one request of a connection; false at its end.
 async fn one_request(tcp: &mut tokio::net::TcpStream) -> bool {
     let (mut read, mut buffer) = (Vec::new(), [0; 4096]);
