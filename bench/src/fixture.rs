@@ -83,10 +83,12 @@ impl Fixture {
         std::fs::create_dir_all(&data)?;
         let config = format!(
             "listen = \"127.0.0.1:0\"\ndata = {:?}\ncamera_pages = true\n[tls]\ncertificate = {:?}\nkey = {:?}\n\
-             [limits.organisation]\nrequests_per_second = 10000000\nstreams = 1000000\nkib_per_second = 1000000000\n",
+             [limits.organisation]\nrequests_per_second = 10000000\nstreams = 1000000\nkib_per_second = 1000000000\n\
+             [enrolment]\nanchors = {:?}\n",
             data,
             self.path("server.pem"),
-            self.path("server.key")
+            self.path("server.key"),
+            self.path("ca.pem")
         );
         let config = self.write(&format!("{name}.toml"), &config)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

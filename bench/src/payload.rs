@@ -23,6 +23,10 @@ pub(crate) const SOAP: &str = "application/soap+xml; charset=utf-8";
 /// What is no SOAP.
 pub(crate) const OCTETS: &str = "application/octet-stream";
 
+/// The account on cameras that ask who it is.
+pub(crate) const CAMERA_USER: &str = "bridge";
+pub(crate) const CAMERA_PASSWORD: &str = "bench-password";
+
 /// A GetDeviceInformation of exactly `size` bytes, with the headers that ONVIF clients send.
 pub(crate) fn request(size: usize) -> Bytes {
     let head = r#"<?xml version="1.0" encoding="UTF-8"?>

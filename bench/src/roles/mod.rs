@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 mod calls;
+mod cameras;
 mod cloud;
 mod device;
 mod handler;
@@ -23,6 +24,14 @@ pub(crate) enum Role {
         /// Folder with server.pem and server.key.
         #[arg(long)]
         folder: PathBuf,
+    },
+    /// Cameras that know nothing of the cloud: plain HTTP/1.1, a port each.
+    Cameras {
+        #[arg(long, default_value_t = 1)]
+        count: usize,
+        /// Ask for HTTP Digest.
+        #[arg(long)]
+        digest: bool,
     },
     /// The cloud half.
     Cloud {
@@ -87,6 +96,7 @@ impl Role {
         let all = || tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let done = match self {
             Self::Handler { folder } => one()?.block_on(handler::run(&folder)),
+            Self::Cameras { count, digest } => one()?.block_on(cameras::run(count, digest)),
             Self::Cloud { config } => all()?.block_on(cloud::run(&config)),
             Self::Device(dialler) => one()?.block_on(device::run(&dialler)),
             Self::Swarm { dialler, no_resumption } => all()?.block_on(swarm::run(&dialler, no_resumption)),

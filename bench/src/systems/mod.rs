@@ -11,6 +11,7 @@ mod proxies;
 mod tunnels;
 
 pub(crate) use oriel::{connect_device, start_cloud};
+pub(crate) use proxies::start_nginx;
 
 /// Names, in the order of the table.
 pub(crate) const NAMES: [&str; 8] =

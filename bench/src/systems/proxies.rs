@@ -40,12 +40,26 @@ pub(super) fn start_haproxy(fixture: &Fixture, name: &str, server: &str) -> anyh
 
 /// HTTP/2 from the client, HTTP/1.1 to the handler, which is all that nginx speaks there; no file is touched.
 pub(super) fn nginx(fixture: &Fixture, ends: &Ends) -> Begun {
+    let ca = fixture.text("ca.pem");
+    let pass = format!(
+        "proxy_pass https://u; proxy_ssl_verify on; proxy_ssl_trusted_certificate {ca}; proxy_ssl_name localhost; proxy_ssl_protocols TLSv1.3;"
+    );
+    let (address, child) = start_nginx(fixture, "nginx", &ends.tls, &pass)?;
+    Ok((address.to_string(), vec![Rc::new(child), ends.handler.clone()]))
+}
+
+/// nginx with TLS towards clients, one worker and no master; `pass` says how the server at `upstream`, called `u`, is spoken to.
+pub(crate) fn start_nginx(
+    fixture: &Fixture,
+    name: &str,
+    upstream: &str,
+    pass: &str,
+) -> anyhow::Result<(SocketAddr, Child)> {
     let program = installed("nginx").context("not installed (apt install nginx-light)")?;
     let address = free_address()?;
-    let folder = fixture.text("nginx");
+    let folder = fixture.text(name);
     std::fs::create_dir_all(&folder)?;
-    let (certificate, key, ca) = (fixture.text("server.pem"), fixture.text("server.key"), fixture.text("ca.pem"));
-    let upstream = &ends.tls;
+    let (certificate, key) = (fixture.text("server.pem"), fixture.text("server.key"));
     let text = format!(
         "daemon off; master_process off; worker_processes 1; pid {folder}/pid; error_log stderr error;\n\
          events {{ worker_connections 1024; }}\n\
@@ -54,13 +68,12 @@ pub(super) fn nginx(fixture: &Fixture, ends: &Ends) -> Begun {
          uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e; http2_chunk_size 16k; ssl_buffer_size 16k;\n\
          upstream u {{ server {upstream}; keepalive 64; keepalive_requests 100000000; keepalive_timeout 1h; }}\n\
          server {{ listen {address} ssl http2; ssl_certificate {certificate}; ssl_certificate_key {key};\n\
-         ssl_protocols TLSv1.3; location / {{ proxy_pass https://u; proxy_http_version 1.1; proxy_set_header Connection \"\";\n\
-         proxy_ssl_verify on; proxy_ssl_trusted_certificate {ca}; proxy_ssl_name localhost; proxy_ssl_protocols TLSv1.3;\n\
+         ssl_protocols TLSv1.3; location / {{ {pass} proxy_http_version 1.1; proxy_set_header Connection \"\";\n\
          proxy_buffers 32 64k; proxy_buffer_size 64k; proxy_busy_buffers_size 256k; proxy_max_temp_file_size 0; }} }} }}\n"
     );
-    let config = fixture.write("nginx.conf", &text)?.display().to_string();
-    let log = fixture.path("nginx.log");
+    let config = fixture.write(&format!("{name}.conf"), &text)?.display().to_string();
+    let log = fixture.path(&format!("{name}.log"));
     let mut child = Child::program(Core::Servers, &program, &["-p", &folder, "-c", &config], &log)?;
     listening(address, &mut child, &log)?;
-    Ok((address.to_string(), vec![Rc::new(child), ends.handler.clone()]))
+    Ok((address, child))
 }
