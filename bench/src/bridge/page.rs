@@ -75,10 +75,10 @@ fn requests_tables(requests: &Requests, aims: &mut Aims) -> String {
             aims.most("one at a time: p50 added by the bridge", added, ADDED_US, "µs");
         }
     }
+    let (challenges, connections) = requests.digest;
     let _ = writeln!(
         text,
-        "\nThe camera that asks for Digest had to say so {} times in the whole run.",
-        requests.challenges
+        "\nIn the whole run the camera that asks for Digest had to say so {challenges} times, on {connections} connections."
     );
     if let Some(why) = &requests.absent {
         let _ = writeln!(text, "\nnginx: {why}");

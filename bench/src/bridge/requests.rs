@@ -51,8 +51,8 @@ pub(super) struct Requests {
     pub(super) ways: Vec<Way>,
     /// By workload, then in the order of the ways.
     pub(super) figures: Vec<Vec<Figures>>,
-    /// How often the camera that asks for Digest had to say so.
-    pub(super) challenges: u64,
+    /// How often the camera that asks for Digest had to say so, and how many connections it has seen.
+    pub(super) digest: (u64, u64),
     /// Why there is nothing of nginx.
     pub(super) absent: Option<String>,
 }
@@ -78,8 +78,10 @@ pub(super) fn measure(fixture: &Fixture, oriel: &Path, effort: Effort) -> anyhow
         }
     }
     let figures = rounds.iter().map(|ways| ways.iter().map(|figures| median(figures)).collect()).collect();
-    let challenges = scene.digest.ask(&json!({}))?["challenges"].as_u64().unwrap_or(0);
-    Ok(Requests { ways: scene.ways, figures, challenges, absent: scene.absent })
+    let told = scene.digest.ask(&json!({}))?;
+    let count = |key: &str| told[key].as_u64().unwrap_or(0);
+    let digest = (count("challenges"), count("connections"));
+    Ok(Requests { ways: scene.ways, figures, digest, absent: scene.absent })
 }
 
 fn start(fixture: &Fixture, oriel: &Path) -> anyhow::Result<Scene> {

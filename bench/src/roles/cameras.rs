@@ -33,6 +33,7 @@ struct Cameras {
     /// Asks who it is, if anything does.
     authenticator: Option<Authenticator>,
     challenges: AtomicU64,
+    connections: AtomicU64,
 }
 
 pub(super) async fn run(count: usize, digest: bool) -> anyhow::Result<()> {
@@ -50,7 +51,8 @@ pub(super) async fn run(count: usize, digest: bool) -> anyhow::Result<()> {
         if let Some(number) = question["hang"].as_u64() {
             cameras.hanging.store(number as usize, Relaxed);
         }
-        say(&json!({ "challenges": cameras.challenges.load(Relaxed) }))?;
+        let connections = cameras.connections.load(Relaxed);
+        say(&json!({ "challenges": cameras.challenges.load(Relaxed), "connections": connections }))?;
     }
     Ok(())
 }
@@ -58,6 +60,7 @@ pub(super) async fn run(count: usize, digest: bool) -> anyhow::Result<()> {
 async fn serve(listener: TcpListener, number: usize, cameras: Arc<Cameras>) {
     while let Ok((tcp, _)) = listener.accept().await {
         let _nagle = tcp.set_nodelay(true);
+        cameras.connections.fetch_add(1, Relaxed);
         let cameras = Arc::clone(&cameras);
         let answer = service_fn(move |request| {
             let cameras = Arc::clone(&cameras);
