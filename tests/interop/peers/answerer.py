@@ -111,7 +111,11 @@ class Answerer:
             return
         emit("asked", kind=kind, source=source[0])
         for datagram in self.answers(kind, name):
-            self.socket.sendto(datagram, source)
+            try:
+                self.socket.sendto(datagram, source)
+            except OSError as error:
+                # Who asks from a network that this host has no address in is not answered.
+                emit("unsent", reason=str(error))
 
     def say(self, kind):
         reference = f"<a:EndpointReference><a:Address>{self.options.endpoint}</a:Address></a:EndpointReference>"
