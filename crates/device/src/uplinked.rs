@@ -46,6 +46,12 @@ impl Opened {
         others.insert(DEVICE_CERTIFICATE.to_owned(), self.identity.clone());
         others
     }
+
+    /// What an [`Uplinked`] keeps of it.
+    pub(crate) fn into_parts(self) -> (Folder, Fingerprint) {
+        let fingerprint = self.identity.fingerprint();
+        (self.folder, fingerprint)
+    }
 }
 
 /// The document of a device that starts for the first time.
@@ -141,13 +147,5 @@ impl Uplinked {
     /// Drains every uplink, and returns when all are closed.
     pub(crate) async fn stop(self) {
         self.supervisor.stop().await;
-    }
-}
-
-impl Opened {
-    /// What an [`Uplinked`] keeps of it.
-    pub(crate) fn into_parts(self) -> (Folder, Fingerprint) {
-        let fingerprint = self.identity.fingerprint();
-        (self.folder, fingerprint)
     }
 }

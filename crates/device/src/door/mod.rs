@@ -58,24 +58,24 @@ impl Door {
 
     /// Serves one request.
     pub(crate) async fn serve(&self, request: Request<Body>, origin: Origin) -> Response<Body> {
-        let span = told::span(request.headers(), &origin, self.join_trace);
-        told::answered(async { self.answer(request, origin).await.unwrap_or_else(|refused| *refused) }, span).await
+        let span = span(request.headers(), &origin, self.join_trace);
+        answered(async { self.answer(request, origin).await.unwrap_or_else(|refused| *refused) }, span).await
     }
 
     async fn answer(&self, request: Request<Body>, origin: Origin) -> Result<Response<Body>, Refused> {
         check_path(request.uri().path())?;
         if request.method() != Method::POST {
-            let mut response = body::plain(StatusCode::METHOD_NOT_ALLOWED, "SOAP is asked by POST");
+            let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "SOAP is asked by POST");
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
             return Err(response);
         }
         let kind = content_type(request.headers())?;
         let base = Base::of(&request, &origin);
         let (head, incoming) = request.into_parts();
-        let message = body::read(incoming, self.max_body).await?;
+        let message = read(incoming, self.max_body).await?;
         if message.is_empty() {
             // Core §5.8.2.4: no SOAP message, so no SOAP fault.
-            return Err(body::plain(StatusCode::BAD_REQUEST, "there is no SOAP message in the request"));
+            return Err(plain(StatusCode::BAD_REQUEST, "there is no SOAP message in the request"));
         }
         // Nothing that borrows from the message lives across an await.
         let reply = {
@@ -157,14 +157,11 @@ fn check_path(path: &str) -> Result<(), Refused> {
     if SERVICES.iter().any(|service| service.path == path) {
         return Ok(());
     }
-    Err(body::plain(
-        StatusCode::NOT_FOUND,
-        format!("there is nothing here; the device service is at {}", SERVICES[0].path),
-    ))
+    Err(plain(StatusCode::NOT_FOUND, format!("there is nothing here; the device service is at {}", SERVICES[0].path)))
 }
 
 fn content_type(headers: &HeaderMap) -> Result<ContentType, Refused> {
-    let unsupported = |why: String| body::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, why);
+    let unsupported = |why: String| plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, why);
     let text = |name| match headers.get(name).map(HeaderValue::to_str) {
         None => Ok(None),
         Some(Ok(text)) => Ok(Some(text)),

@@ -73,7 +73,9 @@ impl Door {
 
     /// Serves one request. `prefix` was taken off its path.
     pub(super) async fn serve(&self, request: Request<Body>, origin: Origin, prefix: &str) -> Response<Body> {
-        let span = span(request.headers(), &origin, self.common.join_trace);
+        // One program has many of them.
+        let camera = tracing::error_span!("camera", name = self.entry().name);
+        let span = camera.in_scope(|| span(request.headers(), &origin, self.common.join_trace));
         let answer = self.answer(request, origin, prefix);
         answered(async { answer.await.unwrap_or_else(|refused| *refused) }, span).await
     }
