@@ -290,3 +290,49 @@ class Device:
 
     def connected(self, address, timeout=20):
         self.scene.until(f"{address} Connected", lambda: self.uplinks()[address].get("Status") == "Connected", timeout)
+
+
+class Bridge:
+    """`oriel device` as the bridge of cameras: name → (address, accounts). Each enrols itself at the cloud."""
+
+    def __init__(self, scene, cameras, cloud=None, *, name="oriel-bridge", camera_pages=False, levels=("Administrator",)):
+        self.scene, self.name = scene, name
+        top = {"listen": ["127.0.0.1:0"], "data": scene.folder / f"{name}-data"}
+        top |= {"allow_private_addresses": NETWORKS, "allow_private_addresses_by_uplink": NETWORKS}
+        self.top, self.tables = top, [("[bridge]", {"camera_pages": camera_pages})]
+        if cloud:
+            code = cloud.api("POST", "/enrolments", {"name": "site", "uses": max(1, len(cameras))})["code"]
+            self.tables.append(("[bridge.cloud]", {"url": cloud.url, "code": code, "ca": cloud.ca, "levels": levels}))
+        self.config = scene.folder / f"{name}.toml"
+        self.write(cameras)
+
+    def write(self, cameras):
+        """The list as it is from now on; a running bridge reads it by itself."""
+        tables = list(self.tables)
+        for name, (address, accounts) in cameras.items():
+            tables.append(("[[camera]]", {"name": name, "address": address}))
+            for level, (user, password) in accounts.items():
+                tables.append(("[[camera.account]]", {"user": user, "password": password, "level": level}))
+        write_toml(self.config, self.top, tables)
+
+    def start(self):
+        argv = [self.scene.oriel, "device", "--config", str(self.config), "--json"]
+        self.process = self.scene.spawn(self.name, argv, env=LOGS)
+        self.url = self.process.wait("up", timeout=30)["lan"]
+        return self
+
+    def camera(self, name):
+        """What the bridge said last of a camera."""
+        return (self.process.all("up", camera=name) or [{}])[-1]
+
+    def lan(self, name):
+        return f"{self.url}/{name}/onvif/device_service"
+
+    def enrolled(self, name, timeout=40):
+        """Waits until the camera is in the cloud; returns its id there."""
+
+        def done():
+            enrolment = self.camera(name).get("enrolment") or {}
+            return enrolment.get("state") == "done" and enrolment["device"]
+
+        return self.scene.until(f"{name} enrolled", done, timeout)

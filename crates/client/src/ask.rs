@@ -12,6 +12,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use oriel_onvif::device_mgmt::{DateTime, GetSystemDateAndTime, GetSystemDateAndTimeResponse};
 use oriel_soap::envelope::{self, Envelope, Headers};
+use oriel_soap::fault::Code;
 use oriel_soap::xml::Limits;
 
 use crate::TransportError;
@@ -151,13 +152,18 @@ pub(crate) async fn settled(response: Response<Body>) -> Response<Body> {
 
 fn says_not_authorized(message: &[u8]) -> bool {
     const WORDS: [&str; 2] = ["NotAuthorized", "FailedAuthentication"];
-    // Most answers are no refusals: the words are looked for before anything is parsed.
-    let text = String::from_utf8_lossy(message);
-    if !WORDS.iter().any(|word| text.contains(word)) {
+    // Some name no subcode, and say it to people alone.
+    const TOLD: [&str; 4] = ["ws-security", "usernametoken", "authenti", "authori"];
+    // Most answers are no refusals: a fault is looked for before anything is parsed.
+    if !String::from_utf8_lossy(message).contains("Fault") {
         return false;
     }
     let fault = Envelope::parse(message, &Limits::REPLY).ok().and_then(|answer| answer.fault());
-    fault.is_some_and(|fault| fault.subcodes.iter().any(|subcode| WORDS.contains(&&*subcode.local)))
+    fault.is_some_and(|fault| {
+        let reason = fault.reason.to_lowercase();
+        let told = || fault.code == Code::Sender && TOLD.iter().any(|word| reason.contains(word));
+        fault.subcodes.iter().any(|subcode| WORDS.contains(&&*subcode.local)) || (fault.subcodes.is_empty() && told())
+    })
 }
 
 /// The device's clock less ours; it needs no credentials (Core §8.3.8 is PRE_AUTH for this reason). A device that wants some all the same tells its time in

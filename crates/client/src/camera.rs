@@ -39,6 +39,8 @@ const ACCOUNTS: usize = 8;
 const STALL: Duration = Duration::from_secs(60);
 /// A body of at most this length is kept, so that it can be sent again after a challenge.
 const SENT_AGAIN: u64 = 64 * 1024;
+const EVENTS: &str = "http://www.onvif.org/ver10/events/wsdl";
+const NOTIFICATION: &str = "http://docs.oasis-open.org/wsn/b-2";
 /// Headers of a body that is not sent.
 const NOT_OF_NOTHING: [HeaderName; 3] = [CONTENT_LENGTH, TRANSFER_ENCODING, EXPECT];
 
@@ -253,7 +255,7 @@ impl Camera {
         let made = || {
             let envelope = Envelope::parse(message, &Limits::REQUEST).ok()?;
             let (namespace, name) = envelope.operation();
-            Some(format!("{}/{name}", namespace.trim_end_matches('/')))
+            Some(declared(namespace, name))
         };
         let action = match self.quirks.action {
             Action::Given => action.map(str::to_owned),
@@ -267,6 +269,19 @@ impl Camera {
             headers.insert(HeaderName::from_static("soapaction"), value);
         }
     }
+}
+
+/// The action of a request as the WSDL files have it: those of events name their port types.
+fn declared(namespace: &str, name: &str) -> String {
+    let port = match (namespace, name) {
+        (EVENTS, "PullMessages" | "Seek" | "SetSynchronizationPoint") => "PullPointSubscription",
+        (EVENTS, _) => "EventPortType",
+        (NOTIFICATION, "Subscribe" | "GetCurrentMessage") => "NotificationProducer",
+        (NOTIFICATION, _) => "SubscriptionManager",
+        _ => return format!("{}/{name}", namespace.trim_end_matches('/')),
+    };
+    let namespace = if namespace == NOTIFICATION { "http://docs.oasis-open.org/wsn/bw-2" } else { namespace };
+    format!("{namespace}/{port}/{name}Request")
 }
 
 fn place(
@@ -314,5 +329,31 @@ impl Way for Typed {
 
     fn head(&self, action: Option<&str>, envelope: &[u8], headers: &mut HeaderMap) {
         self.0.soap_head(action, envelope, headers);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn actions_are_those_that_the_wsdl_files_declare() {
+        for (namespace, name, expected) in [
+            ("http://www.onvif.org/ver20/ptz/wsdl", "Stop", "http://www.onvif.org/ver20/ptz/wsdl/Stop"),
+            (
+                EVENTS,
+                "GetEventProperties",
+                "http://www.onvif.org/ver10/events/wsdl/EventPortType/GetEventPropertiesRequest",
+            ),
+            (
+                EVENTS,
+                "PullMessages",
+                "http://www.onvif.org/ver10/events/wsdl/PullPointSubscription/PullMessagesRequest",
+            ),
+            (NOTIFICATION, "Renew", "http://docs.oasis-open.org/wsn/bw-2/SubscriptionManager/RenewRequest"),
+            (NOTIFICATION, "Subscribe", "http://docs.oasis-open.org/wsn/bw-2/NotificationProducer/SubscribeRequest"),
+        ] {
+            assert_eq!(declared(namespace, name), expected);
+        }
     }
 }

@@ -45,14 +45,23 @@ pub(crate) struct Credentials {
 #[derive(Default)]
 struct Learnt {
     digest: Option<DigestClient>,
+    /// What is no SOAP has a server of its own in many a camera: it wants a Digest where SOAP wants a token alone.
+    pages: Option<DigestClient>,
     /// The device's clock less ours, once it wanted a token.
     token: Option<SignedDuration>,
+}
+
+impl Learnt {
+    fn digest(&mut self, is_page: bool) -> &mut Option<DigestClient> {
+        if is_page { &mut self.pages } else { &mut self.digest }
+    }
 }
 
 /// One request and its repetitions.
 pub(crate) struct Attempt<'c> {
     of: &'c Credentials,
     wanted: Shown,
+    is_page: bool,
     /// The answer to a challenge of this attempt.
     authorization: Option<String>,
     /// Challenges answered in this attempt.
@@ -93,12 +102,12 @@ impl Credentials {
         };
         let unmeasured = matches!(self.wanted, Shown::UsernameToken | Shown::Both) && token.is_none();
         let (of, wanted) = (self, self.wanted);
-        Attempt { of, wanted, authorization: None, answered: 0, token, measured: false, unmeasured }
+        Attempt { of, wanted, is_page: false, authorization: None, answered: 0, token, measured: false, unmeasured }
     }
 
     /// For a request without an envelope.
     pub(crate) fn attempt_by_digest(&self) -> Attempt<'_> {
-        Attempt { wanted: Shown::Digest, token: None, unmeasured: false, ..self.attempt() }
+        Attempt { wanted: Shown::Digest, is_page: true, token: None, unmeasured: false, ..self.attempt() }
     }
 
     fn token(&self, offset: SignedDuration, now: Timestamp) -> UsernameToken {
@@ -124,7 +133,7 @@ impl Attempt<'_> {
 
     /// What goes with the request: the value of `Authorization`, and headers for the envelope.
     pub(crate) fn show(&mut self, method: &str, target: &str, now: Timestamp) -> (Option<String>, Headers) {
-        let known = || self.of.learnt().digest.as_mut().and_then(|digest| digest.again(method, target));
+        let known = || self.of.learnt().digest(self.is_page).as_mut().and_then(|digest| digest.again(method, target));
         let authorization = match self.wanted {
             Shown::UsernameToken => None,
             _ => self.authorization.take().or_else(known),
@@ -135,7 +144,7 @@ impl Attempt<'_> {
 
     /// The device let us in, and may have said what it wants next (`Authentication-Info`).
     pub(crate) fn welcome(&self, info: Option<&str>) {
-        if let (Some(info), Some(digest)) = (info, self.of.learnt().digest.as_mut()) {
+        if let (Some(info), Some(digest)) = (info, self.of.learnt().digest(self.is_page).as_mut()) {
             digest.told(info);
         }
     }
@@ -153,14 +162,14 @@ impl Attempt<'_> {
             let again = self.answered == 0 || (self.answered == 1 && DigestClient::stale(challenges()));
             let mut learnt = self.of.learnt();
             if !again {
-                learnt.digest = None;
+                *learnt.digest(self.is_page) = None;
                 return false;
             }
             // A device that wanted a token alone has changed its mind; one that wanted both wants both.
             if self.wanted == Shown::Auto && learnt.digest.is_none() {
                 (self.token, learnt.token) = (None, None);
             }
-            learnt.digest = Some(digest);
+            *learnt.digest(self.is_page) = Some(digest);
             (self.answered, self.authorization) = (self.answered + 1, Some(answer));
             return true;
         }

@@ -15,7 +15,7 @@ pub struct Quirks {
     pub authority: Option<String>,
     /// What is shown of an account, for a camera that does not say it, or says it wrongly.
     pub credentials: Shown,
-    /// Whether the action stands beside the envelope: some cameras dispatch on it alone, others stumble over it.
+    /// Whether the action stands beside the envelope: some cameras dispatch on it alone, as all clients made from WSDL send it; others stumble over it.
     pub action: Action,
     /// `"1.0"` for a camera that breaks off answers to HTTP/1.1.
     pub http_version: HttpVersion,
@@ -36,7 +36,7 @@ impl Default for Quirks {
         Self {
             authority: None,
             credentials: Shown::Auto,
-            action: Action::Given,
+            action: Action::Always,
             http_version: HttpVersion::Http11,
             keep_alive: true,
             connections: 10,
@@ -67,11 +67,11 @@ pub enum Shown {
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
     /// In `Content-Type`, if whoever asks gave one.
-    #[default]
     Given,
     /// Nowhere.
     Never,
     /// In `Content-Type`, made from the envelope where none was given.
+    #[default]
     Always,
     /// As [`Action::Always`], and in `SOAPAction` as well.
     Header,

@@ -53,7 +53,7 @@ def states(messages):
 async def events(camera):
     manager = await camera.create_pullpoint_manager(timedelta(seconds=120), lambda: None)
     service = manager.get_service()
-    emit("subscribed", address=service.url)
+    emit("subscribed", address=service.xaddr)
     for name in ("initialized", "event"):
         pulled = await service.PullMessages({"MessageLimit": 10, "Timeout": timedelta(seconds=20)})
         emit(name, messages=states(pulled))

@@ -204,7 +204,13 @@ def call(scene):
             check(done.returncode == 0, f"{name}: {operation}: {done.stderr}")
             return done.stdout
 
-        for operation in ("GetSystemDateAndTime", "GetServices", "GetCapabilities", "GetDeviceInformation", "GetScopes"):
+        for operation in (
+            "GetSystemDateAndTime",
+            "GetServices",
+            "GetCapabilities",
+            "GetDeviceInformation",
+            "GetScopes",
+        ):
             read("User", operation, *(["IncludeCapability=true"] if operation == "GetServices" else []))
         check("Rough & S\u00f6hne" in read("User", "GetDeviceInformation"), f"{name}: who it is")
         denied = ask("User", "GetUsers")

@@ -258,3 +258,47 @@ async fn accounts_do_not_share_what_was_learnt_and_without_one_nothing_is_shown(
     assert_eq!(shown(&rough).0, ".c.T.");
     assert!(!format!("{:?}", eve()).contains("secret"));
 }
+
+#[tokio::test]
+async fn a_page_that_wants_digest_does_not_make_soap_want_it() {
+    let rough = Rough::start(|heard| {
+        let is_page = heard.head.starts_with("GET ");
+        match (is_page, heard.header("Authorization"), heard.body.contains("UsernameToken")) {
+            (_, None, false) if heard.body.contains("GetSystemDateAndTime") => {
+                say(answer("200 OK", "", &String::from_utf8_lossy(clock(Timestamp::now()).body())))
+            }
+            (true, None, _) => refusal(&format!("{WHO}Digest realm=\"r\", nonce=\"n\", qop=\"auth\"\r\n")),
+            (true, Some(_), _) => say(answer("200 OK", "", "a picture")),
+            (false, None, true) => say(told()),
+            (false, ..) => say(fault("400 Bad Request")),
+        }
+    })
+    .await;
+    let camera = Arc::new(rough.camera(Quirks::default()));
+    let client = camera.client(Some(eve()));
+    for _ in 0..2 {
+        client.call(GetDeviceInformation::default()).await.unwrap();
+        let picture = http::Request::get("/picture").body(oriel_client::camera::Body::default()).unwrap();
+        let picture = camera.fetch(picture, Some(&eve()), super::rough::SOON).await.unwrap();
+        assert_eq!(picture.status(), 200);
+    }
+    assert_eq!(shown(&rough).0, ".c.T..D.T.D.");
+}
+
+#[tokio::test]
+async fn a_camera_that_asks_for_a_token_in_words_alone_gets_one() {
+    let rough = Rough::start(|heard| {
+        if heard.body.contains("GetSystemDateAndTime") {
+            return say(answer("200 OK", "", &String::from_utf8_lossy(clock(Timestamp::now()).body())));
+        }
+        if heard.body.contains("UsernameToken") {
+            return say(told());
+        }
+        let mut fault = Fault::not_authorized("");
+        (fault.subcodes, fault.reason) = (Vec::new(), "WS-Security header required but not provided".to_owned());
+        say(answer("500 Internal Server Error", "", &String::from_utf8_lossy(&fault.to_envelope(None))))
+    })
+    .await;
+    assert_eq!(asks(&rough, Quirks::default(), eve(), 2).await.as_deref(), Ok("7"));
+    assert_eq!(shown(&rough).0, ".c.T.T.");
+}

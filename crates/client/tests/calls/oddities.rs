@@ -46,7 +46,7 @@ async fn a_plain_camera_is_asked_plainly() {
     let heard = heard(Quirks::default(), None).await;
     let lines: Vec<&str> = heard[1].head.lines().collect();
     assert_eq!(lines[0], "POST /onvif/x HTTP/1.1");
-    assert_eq!(heard[1].header("Content-Type"), Some(TYPE));
+    assert_eq!(heard[1].header("Content-Type"), Some(&*format!("{TYPE}; action=\"{MADE}\"")));
     assert!(heard[1].header("Host").unwrap().starts_with("127.0.0.1:"));
     assert!(heard[1].header("Content-Length").is_some(), "{lines:?}");
     assert_eq!(lines.len(), 4, "and nothing else: {lines:?}");
