@@ -264,12 +264,12 @@ impl Tending<'_> {
             }
         };
         let serial = Some(told.serial_number).filter(|serial| !serial.trim().is_empty());
-        let known = self.kept().memory().serial.clone();
+        let known = self.kept().memory().serial(listed).map(str::to_owned);
         if let (Some(known), Some(serial)) = (&known, &serial)
             && known != serial
         {
             tracing::warn!(camera = self.slot.name(), serial, known, "another camera is at this address");
-            if listed.endpoint.is_some() {
+            if self.slot.entry().endpoint.is_some() {
                 self.slot.set_problem(Some(format!("another camera, {serial}, is at its address; it is looked for")));
                 return self.search(listed).await;
             }
@@ -282,12 +282,8 @@ impl Tending<'_> {
         };
         let endpoint =
             endpoint.map(|endpoint| endpoint.trim().to_owned()).filter(|text| (1..256).contains(&text.len()));
-        let before = self.kept().memory().endpoint.clone();
-        self.kept().change(|memory| {
-            memory.serial = serial.or(memory.serial.take());
-            memory.endpoint = endpoint.or(memory.endpoint.take());
-        });
-        if self.kept().memory().endpoint != before {
+        self.kept().change(|memory| memory.met(listed, serial, endpoint));
+        if self.kept().memory().apply(listed).endpoint != self.slot.entry().endpoint {
             self.apply(listed);
             self.means.learnt.notify_one();
         }
@@ -298,7 +294,7 @@ impl Tending<'_> {
     async fn search(&self, listed: &CameraEntry) -> bool {
         let Some(search) = self.means.search.borrow().clone() else { return false };
         let Ok(_place) = self.means.searches.acquire().await else { return false };
-        let serial = self.kept().memory().serial.clone();
+        let serial = self.kept().memory().serial(listed).map(str::to_owned);
         let entry = self.slot.entry();
         let Some(address) = search.find(&entry, serial.as_deref()).await else { return false };
         tracing::info!(camera = self.slot.name(), from = %entry.address, to = %address, "the camera was found elsewhere");

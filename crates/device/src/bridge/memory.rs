@@ -15,49 +15,61 @@ const LARGEST: u64 = 1024 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Memory {
+    /// The address in the list at first contact. Whoever writes another one there means another camera, or knows better.
+    #[serde(default, with = "address::maybe", skip_serializing_if = "Option::is_none")]
+    listed: Option<Url>,
     /// Its serial number as GetDeviceInformation told it at first contact: whoever says another one is another camera.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) serial: Option<String>,
+    serial: Option<String>,
     /// Its endpoint reference, as it told it itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) endpoint: Option<String>,
+    endpoint: Option<String>,
     /// Where it was found when it was not at its listed address any more.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) moved: Option<Moved>,
+    #[serde(default, with = "address::maybe", skip_serializing_if = "Option::is_none")]
+    moved: Option<Url>,
     /// Where it was enrolled by the bridge: the digest of a cloud's address and a code. It is not done again, whatever became of the uplink since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) enrolled: Option<String>,
-}
-
-/// A camera that was found elsewhere.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Moved {
-    /// The address in the list; when that changes, its writer knows better.
-    #[serde(with = "address")]
-    pub(super) from: Url,
-    /// Where it is.
-    #[serde(with = "address")]
-    pub(super) to: Url,
 }
 
 impl Memory {
     /// The entry with what is known better: where the camera is, and its endpoint reference.
     pub(super) fn apply(&self, listed: &CameraEntry) -> CameraEntry {
         let mut entry = listed.clone();
-        if let Some(moved) = self.moved.as_ref().filter(|moved| moved.from == listed.address) {
-            entry.address = moved.to.clone();
-        }
-        if entry.endpoint.is_none() {
-            entry.endpoint.clone_from(&self.endpoint);
+        if self.is_of(listed) {
+            entry.address = self.moved.clone().unwrap_or(entry.address);
+            entry.endpoint = entry.endpoint.or_else(|| self.endpoint.clone());
         }
         entry
     }
 
+    /// The serial number of the camera that this entry means.
+    pub(super) fn serial(&self, listed: &CameraEntry) -> Option<&str> {
+        self.serial.as_deref().filter(|_| self.is_of(listed))
+    }
+
+    /// The camera of this entry told who it is. What it did not tell stays as it was.
+    pub(super) fn met(&mut self, listed: &CameraEntry, serial: Option<String>, endpoint: Option<String>) {
+        self.begin(listed);
+        self.serial = serial.or(self.serial.take());
+        self.endpoint = endpoint.or(self.endpoint.take());
+    }
+
     /// The camera of this entry was found at `to`.
     pub(super) fn found(&mut self, listed: &CameraEntry, to: &Url) {
-        let back = same_place(&listed.address, to);
-        self.moved = (!back).then(|| Moved { from: listed.address.clone(), to: to.clone() });
+        self.begin(listed);
+        self.moved = (!same_place(&listed.address, to)).then(|| to.clone());
+    }
+
+    fn is_of(&self, listed: &CameraEntry) -> bool {
+        self.listed.as_ref() == Some(&listed.address)
+    }
+
+    /// What was known of the camera at another address of the list is forgotten.
+    fn begin(&mut self, listed: &CameraEntry) {
+        if !self.is_of(listed) {
+            *self = Self { listed: Some(listed.address.clone()), enrolled: self.enrolled.take(), ..Self::default() };
+        }
     }
 }
 
@@ -73,6 +85,25 @@ pub(super) mod address {
     pub(in crate::bridge) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {
         let text = String::deserialize(deserializer)?;
         text.parse().map_err(|_| serde::de::Error::custom("it is no address"))
+    }
+
+    /// The same, for one that may be missing.
+    pub(in crate::bridge) mod maybe {
+        use serde::{Deserializer, Serializer};
+        use url::Url;
+
+        pub(in crate::bridge) fn serialize<S: Serializer>(url: &Option<Url>, serializer: S) -> Result<S::Ok, S::Error> {
+            match url {
+                Some(url) => super::serialize(url, serializer),
+                None => serializer.serialize_none(),
+            }
+        }
+
+        pub(in crate::bridge) fn deserialize<'de, D: Deserializer<'de>>(
+            deserializer: D,
+        ) -> Result<Option<Url>, D::Error> {
+            super::deserialize(deserializer).map(Some)
+        }
     }
 }
 
@@ -146,19 +177,27 @@ mod tests {
     }
 
     #[test]
-    fn what_was_found_holds_until_the_list_says_another_address() {
+    fn what_was_learnt_holds_until_the_list_says_another_address() {
         let listed = CameraEntry::new("a", url("http://10.0.0.5/onvif/device_service"));
-        let mut memory = Memory { endpoint: Some("urn:uuid:1".to_owned()), ..Memory::default() };
+        let mut memory = Memory::default();
+        memory.met(&listed, Some("S-1".to_owned()), Some("urn:uuid:1".to_owned()));
         let to = url("http://10.0.0.9/onvif/device_service");
         memory.found(&listed, &to);
+        memory.met(&listed, None, None);
         let applied = memory.apply(&listed);
         assert_eq!((&applied.address, applied.endpoint.as_deref()), (&to, Some("urn:uuid:1")));
+        assert_eq!(memory.serial(&listed), Some("S-1"));
         let named = CameraEntry { endpoint: Some("urn:uuid:2".to_owned()), ..listed.clone() };
         assert_eq!(memory.apply(&named).endpoint.as_deref(), Some("urn:uuid:2"));
         let elsewhere = CameraEntry { address: url("http://10.0.0.7/x"), ..listed.clone() };
-        assert_eq!(memory.apply(&elsewhere).address, elsewhere.address);
+        assert_eq!((memory.apply(&elsewhere), memory.serial(&elsewhere)), (elsewhere.clone(), None));
+
+        memory.enrolled = Some("there".to_owned());
         memory.found(&listed, &listed.address);
         assert_eq!(memory.moved, None, "it is back");
+        memory.met(&elsewhere, Some("S-2".to_owned()), None);
+        assert_eq!((memory.serial(&elsewhere), memory.serial(&listed)), (Some("S-2"), None));
+        assert_eq!(memory.enrolled.as_deref(), Some("there"), "the virtual device is who it was");
     }
 
     #[test]
@@ -166,8 +205,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut kept = Kept::open(folder.path()).unwrap();
         assert_eq!(kept.memory(), &Memory::default());
-        kept.change(|memory| memory.serial = Some("S-1".to_owned()));
-        assert_eq!(Kept::open(folder.path()).unwrap().memory().serial.as_deref(), Some("S-1"));
+        let listed = CameraEntry::new("a", url("http://10.0.0.5/onvif/device_service"));
+        kept.change(|memory| memory.met(&listed, Some("S-1".to_owned()), None));
+        kept.change(|memory| memory.found(&listed, &url("http://10.0.0.9/")));
+        let again = Kept::open(folder.path()).unwrap();
+        assert_eq!((again.memory(), again.memory().serial(&listed)), (kept.memory(), Some("S-1")));
         std::fs::write(folder.path().join(FILE), "{\"serial\": 4711}").unwrap();
         let damaged = Kept::open(folder.path()).unwrap_err().to_string();
         assert!(damaged.contains("camera.json: line 1") && !damaged.contains("4711"), "{damaged}");

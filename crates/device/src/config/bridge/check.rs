@@ -8,6 +8,7 @@ use crate::config::check::Place;
 use crate::config::raw::RawSecret;
 use crate::config::{CallOut, ConfigError};
 use crate::store::{Account, Role, Secret};
+use oriel_client::quirks::Profile;
 use oriel_trust::Policy;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -90,10 +91,19 @@ impl Reader<'_> {
             name: given.name.into_inner(),
             address,
             believe: self.believe("camera.ca", given.ca, given.insecure)?,
-            quirks: self.word("camera.quirks", given.quirks)?,
+            quirks: self.quirks(given.quirks)?,
             accounts: self.accounts("camera.account", given.account)?,
             endpoint: self.word("camera.endpoint", given.endpoint)?,
         })
+    }
+
+    fn quirks(&self, given: Option<Spanned<String>>) -> Result<Option<String>, ConfigError> {
+        if let Some(given) = given.as_ref().filter(|given| Profile::named(given.get_ref()).is_none()) {
+            let names: Vec<&str> = Profile::all().iter().map(|profile| profile.name.as_str()).collect();
+            let problem = format!("there is no profile \"{}\"; give one of {}", given.get_ref(), names.join(", "));
+            return Err(self.place.error("camera.quirks", &given.span(), problem));
+        }
+        Ok(given.map(Spanned::into_inner))
     }
 
     /// A text without blanks that is there when its key is.

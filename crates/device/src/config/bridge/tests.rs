@@ -84,7 +84,7 @@ fn a_file_is_a_bridges_by_a_table_of_its_own() {
     }
 }
 
-const CAMERA: &str = "[[camera]]\nname = \"gate\"\naddress = \"http://10.0.0.5/\"\nquirks = \"x\"\n";
+const CAMERA: &str = "[[camera]]\nname = \"gate\"\naddress = \"http://10.0.0.5/\"\nquirks = \"token\"\n";
 const ACCOUNT: &str = "[[camera.account]]\nuser = \"admin\"\npassword = \"horse 4711\"\nlevel = \"User\"\n";
 
 /// What is changed in a camera with an account, then the line, the key and the words that the error must have.
@@ -96,11 +96,11 @@ const MISTAKES: &[(&str, &str, usize, &str, &str)] = &[
     ("http://10.0.0.5/", "10.0.0.5", 3, "camera.address", "http://192.168.1.20"),
     ("http://10.0.0.5/", "http://u:horse@10.0.0.5/", 3, "camera.address", "not in the address"),
     ("http://10.0.0.5/", "http://0.0.0.0/", 3, "camera.address", "no single"),
-    ("quirks = \"x\"", "quirks = \"\"", 4, "camera.quirks", "empty"),
+    ("quirks = \"token\"", "quirks = \"odd\"", 4, "camera.quirks", "give one of"),
     ("quirks", "endpoint = \"a b\"\nquirks", 4, "camera.endpoint", "blanks"),
-    ("quirks = \"x\"", "qirks = \"x\"", 4, "qirks", "unknown key"),
-    ("quirks = \"x\"", "ca = \"no.pem\"", 4, "camera.ca", "/etc/oriel/no.pem"),
-    ("quirks = \"x\"", "ca = \"no.pem\"\ninsecure = true", 4, "camera.ca", "twice"),
+    ("quirks = \"token\"", "qirks = \"token\"", 4, "qirks", "unknown key"),
+    ("quirks = \"token\"", "ca = \"no.pem\"", 4, "camera.ca", "/etc/oriel/no.pem"),
+    ("quirks = \"token\"", "ca = \"no.pem\"\ninsecure = true", 4, "camera.ca", "twice"),
     ("\"admin\"", "\"a:b\"", 6, "camera.account.user", "colon"),
     ("\"horse 4711\"", "4711", 7, "password", "quotes"),
     ("horse 4711", "", 7, "camera.account.password", "empty"),
