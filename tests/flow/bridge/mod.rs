@@ -2,6 +2,7 @@
 
 mod enrolling;
 mod events;
+mod framing;
 mod lan;
 mod levels;
 mod life;

@@ -207,7 +207,7 @@ fn policy_of(file: &std::path::Path) -> Policy {
 }
 
 /// Waits for something that no event tells, and says what it waited for when it does not come.
-async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let patience = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
     while !holds() {
         assert!(tokio::time::Instant::now() < patience, "never came: {what}");

@@ -328,7 +328,7 @@ async fn a_length_that_can_be_read_in_two_ways_hides_no_second_request() {
     }
 }
 
-fn lengths(length: usize, all: usize) -> Vec<String> {
+pub(crate) fn lengths(length: usize, all: usize) -> Vec<String> {
     vec![
         format!("Content-Length: {length}\r\nContent-Length: {all}\r\n"),
         format!("Content-Length: {all}\r\nContent-Length: {length}\r\n"),
@@ -339,7 +339,7 @@ fn lengths(length: usize, all: usize) -> Vec<String> {
     ]
 }
 
-fn codings(all: usize) -> Vec<String> {
+pub(crate) fn codings(all: usize) -> Vec<String> {
     vec![
         "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n".to_owned(),
         format!("Transfer-Encoding: chunked\r\nContent-Length: {all}\r\n"),
