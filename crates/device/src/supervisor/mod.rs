@@ -19,6 +19,7 @@ use oriel_trust::{Validation, client_config};
 use oriel_uplink::device::{self, AddressPolicy, Credentials, Status, Uplink, UplinkConfig};
 use oriel_uplink::{Body, RemoteAddress};
 use rustls::ClientConfig;
+use rustls::client::Resumption;
 use std::collections::HashMap;
 use std::fmt;
 use std::pin::Pin;
@@ -30,6 +31,10 @@ use uuid::Uuid;
 
 /// How long the answers that are on their way have before a drained tunnel is closed.
 const DRAIN: Duration = Duration::from_secs(10);
+
+/// TLS sessions that each set-up remembers: those of eight clouds, as rustls counts. Its default takes 14 KiB at once, and a bridge has a set-up for
+/// each camera.
+const SESSIONS: usize = 64;
 
 /// What came through an uplink: which one, and what it may do at this moment.
 #[derive(Clone)]
@@ -287,7 +292,8 @@ impl Means {
             None if self.insecure => Validation::Insecure,
             None => Validation::SystemRoots,
         };
-        let tls = client_config(&validation, identity.as_ref()).map_err(|error| format!("TLS: {error}"))?;
+        let mut tls = client_config(&validation, identity.as_ref()).map_err(|error| format!("TLS: {error}"))?;
+        tls.resumption = Resumption::in_memory_sessions(SESSIONS);
         Ok(Arc::clone(self.made.entry(key).or_insert(Arc::new(tls))))
     }
 
