@@ -31,8 +31,6 @@ use crate::transport::{ANSWER, TransportError};
 pub use crate::body::Body;
 pub use crate::credentials::Account;
 
-/// Idle connections that are kept.
-const IDLE: usize = 4;
 /// Accounts whose ways are remembered: one a level, and those of before a change.
 const ACCOUNTS: usize = 8;
 /// How long the body of an answer may stop coming.
@@ -297,7 +295,8 @@ fn place(
             .map_err(|_| TransportError::Address(format!("the authority `{authority}` is no header value")))?,
         None => origin.host()?,
     };
-    let idle = if quirks.keep_alive { IDLE } else { 0 };
+    // As many as are in use at once: answers that end together would else close connections that the next requests open again.
+    let idle = if quirks.keep_alive { usize::from(quirks.connections) } else { 0 };
     Ok(Arc::new(Place { address, host, pool: Arc::new(Pool::new(origin, idle, Arc::clone(places))) }))
 }
 

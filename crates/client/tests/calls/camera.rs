@@ -135,31 +135,34 @@ async fn each_wait_has_an_end() {
 
 #[tokio::test]
 async fn so_many_connections_and_no_more() {
-    let rough = Rough::start({
-        let go = Arc::new(Semaphore::new(0));
-        move |heard| {
-            // Two at a time: the first of each pair waits for the second.
-            go.add_permits(if heard.number % 2 == 1 { 2 } else { 0 });
-            Deed::When(Arc::clone(&go), answer("200 OK", "", "x"))
-        }
-    })
-    .await;
-    let mut quirks = Quirks::default();
-    quirks.connections = 2;
-    let camera = rough.camera(quirks);
-    let asked: Vec<_> = (0..6)
-        .map(|_| {
-            let camera = Arc::clone(&camera);
-            tokio::spawn(async move { text(camera.fetch(get("/x"), None, SOON).await.unwrap().into_body()).await })
+    for most in [2, Quirks::default().connections] {
+        let places = usize::from(most);
+        let rough = Rough::start({
+            let go = Arc::new(Semaphore::new(0));
+            move |heard| {
+                // So many at a time: all wait for the last one.
+                go.add_permits(if (heard.number + 1) % places == 0 { places } else { 0 });
+                Deed::When(Arc::clone(&go), answer("200 OK", "", "x"))
+            }
         })
-        .collect();
-    for asked in asked {
-        assert_eq!(asked.await.unwrap(), "x");
+        .await;
+        let mut quirks = Quirks::default();
+        quirks.connections = most;
+        let camera = rough.camera(quirks);
+        let asked: Vec<_> = (0..3 * places)
+            .map(|_| {
+                let camera = Arc::clone(&camera);
+                tokio::spawn(async move { text(camera.fetch(get("/x"), None, SOON).await.unwrap().into_body()).await })
+            })
+            .collect();
+        for asked in asked {
+            assert_eq!(asked.await.unwrap(), "x");
+        }
+        let mut connections: Vec<usize> = rough.heard().iter().map(|heard| heard.connection).collect();
+        connections.sort_unstable();
+        connections.dedup();
+        assert_eq!(connections, (0..places).collect::<Vec<_>>(), "each used again");
     }
-    let mut connections: Vec<usize> = rough.heard().iter().map(|heard| heard.connection).collect();
-    connections.sort_unstable();
-    connections.dedup();
-    assert_eq!(connections, [0, 1], "two, each used again");
 }
 
 #[tokio::test]
