@@ -156,31 +156,23 @@ pub(super) fn same_endpoint(one: &str, other: &str) -> bool {
     one.trim().eq_ignore_ascii_case(other.trim())
 }
 
-/// Whether a packet's word for its sender's address may be followed: a single machine of this LAN, and neither this one nor what answers for machines in
-/// general, such as a cloud's metadata service.
+/// Whether a packet's word for its sender's address may be followed: another machine in one of our own networks, each given as our address in it. What is
+/// behind a router, private or not, is no neighbour; nor is what answers for machines in general, such as a cloud's metadata service.
 pub(super) fn is_on_lan(address: IpAddr, own_networks: &[ipnet::IpNet]) -> bool {
-    let address = match address {
-        IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(address, IpAddr::V4),
-        IpAddr::V4(_) => address,
-    };
-    let private = match address {
-        IpAddr::V4(v4) => {
-            if v4.is_loopback() || v4.is_link_local() || v4.is_multicast() || v4.is_unspecified() || v4.is_broadcast() {
-                return false;
-            }
-            v4.is_private()
-        }
+    let address = address.to_canonical();
+    let nobody = match address {
+        IpAddr::V4(v4) => v4.is_loopback() || v4.is_link_local() || v4.is_broadcast(),
         IpAddr::V6(v6) => {
-            let first = v6.segments()[0];
             // fd00:ec2::254 is the metadata service of a large cloud.
             let metadata = v6.segments()[..2] == [0xfd00, 0x0ec2];
-            if v6.is_loopback() || v6.is_multicast() || v6.is_unspecified() || first & 0xffc0 == 0xfe80 || metadata {
-                return false;
-            }
-            first & 0xfe00 == 0xfc00
+            v6.is_loopback() || v6.is_unicast_link_local() || metadata
         }
     };
-    private || own_networks.iter().any(|network| network.contains(&address))
+    !nobody
+        && !address.is_multicast()
+        && !address.is_unspecified()
+        && own_networks.iter().any(|network| network.contains(&address))
+        && own_networks.iter().all(|network| network.addr() != address)
 }
 
 #[cfg(test)]
@@ -253,13 +245,15 @@ mod tests {
     }
 
     #[test]
-    fn what_a_packet_says_leads_to_the_lan_alone() {
-        let own = ["203.0.113.0/24".parse().unwrap()];
-        for address in "10.0.0.5 172.16.0.1 192.168.1.20 203.0.113.7 fd12::5 ::ffff:10.0.0.5".split_whitespace() {
+    fn what_a_packet_says_leads_to_our_own_networks_alone() {
+        let own = "203.0.113.1/24 10.0.0.1/16 fd12::1/64 169.254.9.9/16 127.0.0.1/8 fe80::1/64 fd00:ec2::1/64 ::1/128";
+        let own: Vec<ipnet::IpNet> = own.split_whitespace().map(|network| network.parse().unwrap()).collect();
+        for address in "10.0.0.5 10.0.255.1 203.0.113.7 fd12::5 ::ffff:10.0.0.5".split_whitespace() {
             assert!(is_on_lan(address.parse().unwrap(), &own), "{address}");
         }
         let never = "127.0.0.1 127.8.8.8 0.0.0.0 255.255.255.255 169.254.169.254 169.254.1.1 239.255.255.250 8.8.8.8 \
-                     203.0.112.7 ::1 :: ff02::c fe80::1 fd00:ec2::254 2606:4700::1 ::ffff:127.0.0.1 ::ffff:169.254.169.254";
+                     203.0.112.7 ::1 :: ff02::c fe80::2 fd00:ec2::254 2606:4700::1 ::ffff:127.0.0.1 ::ffff:169.254.169.254 \
+                     10.1.0.5 172.16.0.1 192.168.1.20 fd13::5 10.0.0.1 203.0.113.1 fd12::1 ::ffff:10.0.0.1";
         for address in never.split_whitespace() {
             assert!(!is_on_lan(address.parse().unwrap(), &own), "{address}");
         }

@@ -1,5 +1,6 @@
 //! Finds cameras that nobody listed: asks now and then, hears those that say hello, and hands over what may be taken in.
 
+use super::entry::Believe;
 use super::known::Camera;
 use super::search::{Search, candidates};
 use super::slot::Slots;
@@ -94,7 +95,12 @@ fn wanted(discover: &Discover, found: &Found) -> Option<Camera> {
     if !found.is_onvif() || !discover.scopes.iter().all(|wanted| has(found, wanted)) {
         return None;
     }
-    let address = candidates(found).into_iter().next()?;
+    let mut addresses = candidates(found);
+    // Who named an authority of the cameras wants them to be asked by https.
+    if matches!(discover.believe, Believe::Policy(_)) {
+        addresses.sort_by_key(|address| address.scheme() != "https");
+    }
+    let address = addresses.into_iter().next()?;
     Some(Camera { endpoint: found.endpoint.clone(), address, title: found.name() })
 }
 

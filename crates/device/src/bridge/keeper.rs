@@ -294,9 +294,9 @@ impl Tending<'_> {
     async fn search(&self, listed: &CameraEntry) -> bool {
         let Some(search) = self.means.search.borrow().clone() else { return false };
         let Ok(_place) = self.means.searches.acquire().await else { return false };
-        let serial = self.kept().memory().serial(listed).map(str::to_owned);
+        let Some(serial) = self.kept().memory().serial(listed).map(str::to_owned) else { return false };
         let entry = self.slot.entry();
-        let Some(address) = search.find(&entry, serial.as_deref()).await else { return false };
+        let Some(address) = search.find(&entry, &serial).await else { return false };
         tracing::info!(camera = self.slot.name(), from = %entry.address, to = %address, "the camera was found elsewhere");
         self.kept().change(|memory| memory.found(listed, &address));
         self.apply(listed);

@@ -11,6 +11,9 @@ use url::{Host, Url};
 
 /// The name of the file in the bridge's folder.
 const FILE: &str = "found.json";
+/// The quirk profile of a camera that nobody vouched for: HTTP Digest alone. Whoever is on the LAN can say that it is a camera, and a UsernameToken that it
+/// were shown would open the real ones, which have the same account, for minutes.
+const STRANGER: &str = "digest";
 /// The longest endpoint reference that is taken in, and the longest title.
 const LONGEST: usize = 255;
 
@@ -86,6 +89,7 @@ impl Known {
         for camera in self.cameras.iter().take(discover.most).filter(|camera| !is_ignored(discover, camera)) {
             let entry = CameraEntry {
                 believe: discover.believe.clone(),
+                quirks: Some(STRANGER.to_owned()),
                 accounts: discover.accounts.clone(),
                 endpoint: Some(camera.endpoint.clone()),
                 ..CameraEntry::new(name_of(&camera.endpoint), camera.address.clone())
@@ -148,6 +152,7 @@ fn plain(title: &str) -> String {
 mod tests {
     use super::*;
     use crate::store::{Account, Role, Secret};
+    use oriel_client::quirks::{Profile, Shown};
 
     fn camera(endpoint: &str, address: &str) -> Camera {
         Camera { endpoint: endpoint.to_owned(), address: address.parse().unwrap(), title: None }
@@ -208,6 +213,8 @@ mod tests {
         ];
         let entries = known.entries(&discover, &listed);
         assert_eq!(entries.len(), 1, "{entries:?}");
+        let quirks = &Profile::named(entries[0].quirks.as_deref().unwrap()).unwrap().quirks;
+        assert_eq!(quirks.credentials, Shown::Digest, "a stranger is shown a token");
         assert_eq!((entries[0].endpoint.as_deref(), &entries[0].accounts), (Some("urn:uuid:5"), &vec![account]));
     }
 }
