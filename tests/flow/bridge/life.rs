@@ -55,7 +55,7 @@ impl Site {
     }
 
     /// Starts it with these entries.
-    async fn open(mut self, entries: &str) -> Self {
+    pub(super) async fn open(mut self, entries: &str) -> Self {
         self.write(entries);
         let config = self.config();
         self.start(config).await;
@@ -86,7 +86,7 @@ impl Site {
     }
 
     /// Another list while it runs, told as SIGHUP does.
-    fn list(&self, entries: &str) {
+    pub(super) fn list(&self, entries: &str) {
         self.write(entries);
         self.bridge().reload();
     }
@@ -103,7 +103,7 @@ impl Site {
     }
 
     /// The model that is told below a name.
-    async fn model(&self, name: &str, password: &str) -> Result<String, CallError> {
+    pub(super) async fn model(&self, name: &str, password: &str) -> Result<String, CallError> {
         let told = self.client(name, password).call(GetDeviceInformation::default()).await;
         told.map(|told| told.model)
     }
@@ -134,7 +134,7 @@ impl Site {
     }
 }
 
-fn status(error: &CallError) -> Option<StatusCode> {
+pub(super) fn status(error: &CallError) -> Option<StatusCode> {
     match error {
         CallError::Status { status, .. } | CallError::Fault { status, .. } => Some(*status),
         _ => None,

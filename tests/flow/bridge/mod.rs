@@ -3,6 +3,7 @@
 mod enrolling;
 mod events;
 mod framing;
+mod identity;
 mod lan;
 mod levels;
 mod life;

@@ -50,8 +50,8 @@ async fn two_hundred_cameras_start_and_serve_and_do_not_notice_the_one_that_hang
         slowest = slowest.max(asked.elapsed());
     }
     println!("the slowest answer took {slowest:?}");
-    // The one that hangs is given fifteen seconds and more: nobody waited for it.
-    assert!(slowest < Duration::from_secs(5), "{slowest:?}");
+    // Whoever waits for a place at the one that hangs waits ten seconds, and for its answer thirty: nobody did, however busy this machine is.
+    assert!(slowest < Duration::from_secs(10), "{slowest:?}");
     hanging.abort_all();
     let before = Instant::now();
     site.stop().await;

@@ -6,10 +6,11 @@
 //!                      └───┘ tried again            └─► who is it? (serial, reference) ◄───────┘ the new address is kept
 //! ```
 
+use super::asked::{Asked, Who};
 use super::camera::{BridgedCamera, Common, Contact};
 use super::enrol;
 use super::entry::CameraEntry;
-use super::memory::Kept;
+use super::memory::{Kept, Told};
 use super::search::Search;
 use super::slot::{Enrolment, Slot};
 use crate::config::BridgeCloud;
@@ -204,6 +205,9 @@ impl Tending<'_> {
 
     /// Makes the camera what the list says, with what is known better.
     fn apply(&self, listed: &CameraEntry) {
+        if !self.kept().memory().is_of(listed) {
+            self.camera.hold(None);
+        }
         let entry = self.kept().memory().apply(listed);
         match self.camera.change(entry.clone()) {
             Ok(()) => self.slot.set_entry(entry),
@@ -217,21 +221,22 @@ impl Tending<'_> {
     /// Looks whether the camera is there, and for it elsewhere when it is not.
     async fn look(&self, listed: watch::Receiver<Arc<CameraEntry>>) {
         let mut contact = self.camera.watch();
-        let (mut failures, mut pause, mut is_known) = (0, LOOK_AGAIN.0, None);
+        let (mut failures, mut pause, mut asked) = (0, LOOK_AGAIN.0, Asked::default());
         loop {
             let entry = listed.borrow().clone();
-            let asked = tokio::time::timeout(ANSWER, self.client.call(GetSystemDateAndTime::default())).await;
-            let answers = matches!(*contact.borrow_and_update(), Contact::Answers) && asked.is_ok();
+            let time = tokio::time::timeout(ANSWER, self.client.call(GetSystemDateAndTime::default())).await;
+            let answers = matches!(*contact.borrow_and_update(), Contact::Answers) && time.is_ok();
             let wait = if answers {
                 (failures, pause) = (0, LOOK_AGAIN.0);
-                // Asked once for each entry and after each silence: whoever it was then, it is now.
-                let here = (Arc::clone(&entry), self.slot.entry().address.clone());
-                if is_known.as_ref() != Some(&here) && self.learn(&entry).await {
-                    is_known = Some(here);
+                let address = self.slot.entry().address.clone();
+                if asked.is_due(&entry, &address) {
+                    let who = self.learn(&entry).await;
+                    asked.said(entry, address, who);
                 }
                 LOOK
             } else {
-                (failures, is_known) = (failures + 1, None);
+                asked.silent();
+                failures += 1;
                 if failures >= SILENT && self.search(&entry).await {
                     failures = 0;
                 }
@@ -242,52 +247,59 @@ impl Tending<'_> {
             sleep(LEAST).await;
             tokio::select! {
                 () = sleep(varied(wait)) => {}
-                () = self.slot.nudge.notified() => failures = failures.max(SILENT - 1),
+                () = self.slot.nudge.notified() => {
+                    failures = failures.max(SILENT - 1);
+                    asked.nudged();
+                }
                 Ok(()) = contact.changed() => {}
             }
         }
     }
 
-    /// Asks the camera who it is. False: it did not say.
-    async fn learn(&self, listed: &CameraEntry) -> bool {
+    /// Asks whoever is at the camera's address who it is.
+    async fn learn(&self, listed: &CameraEntry) -> Who {
         let told = match self.client.call(GetDeviceInformation::default()).await {
             Ok(told) => told,
             Err(error) => {
-                // Asked no more until something changes: cameras lock accounts that fail too often.
-                let is_refusal = error.is_refusal();
-                let text = match is_refusal {
-                    true => "it does not let the account in that is configured for it".to_owned(),
-                    false => format!("it does not tell who it is: {error}"),
+                let (who, text) = match error.is_refusal() {
+                    true => (Who::Shut, "it does not let the account in that is configured for it".to_owned()),
+                    false => (Who::Unsaid, format!("it does not tell who it is: {error}")),
                 };
                 self.slot.set_problem(Some(text));
-                return is_refusal;
+                return who;
             }
         };
-        let serial = Some(told.serial_number).filter(|serial| !serial.trim().is_empty());
-        let known = self.kept().memory().serial(listed).map(str::to_owned);
-        if let (Some(known), Some(serial)) = (&known, &serial)
-            && known != serial
-        {
-            tracing::warn!(camera = self.slot.name(), serial, known, "another camera is at this address");
-            if self.slot.entry().endpoint.is_some() {
-                self.slot.set_problem(Some(format!("another camera, {serial}, is at its address; it is looked for")));
-                return self.search(listed).await;
-            }
-        }
-        self.slot.set_problem(None);
         let endpoint = match listed.endpoint {
             Some(_) => None,
             // An old camera has none to tell.
             None => self.client.call(GetEndpointReference::default()).await.ok().map(|told| told.guid),
         };
-        let endpoint =
-            endpoint.map(|endpoint| endpoint.trim().to_owned()).filter(|text| (1..256).contains(&text.len()));
-        self.kept().change(|memory| memory.met(listed, serial, endpoint));
+        let told = Told { serial: short(&told.serial_number), endpoint: endpoint.as_deref().and_then(short) };
+        let (serial, mut is_it) = (told.serial.clone(), false);
+        self.kept().change(|memory| is_it = memory.meet(listed, told));
+        if !is_it {
+            return self.is_another(listed, serial.as_deref()).await;
+        }
+        self.camera.hold(None);
+        self.slot.set_problem(None);
         if self.kept().memory().apply(listed).endpoint != self.slot.entry().endpoint {
             self.apply(listed);
             self.means.learnt.notify_one();
         }
-        true
+        Who::Itself
+    }
+
+    /// Another camera is where this one was: nothing more is passed to it, and the right one is looked for.
+    async fn is_another(&self, listed: &CameraEntry, serial: Option<&str>) -> Who {
+        let known = self.kept().memory().serial(listed).map(str::to_owned);
+        tracing::warn!(camera = self.slot.name(), serial, known, "another camera is at this address");
+        self.camera.hold(Some("another camera is at this camera's address; the bridge looks for the right one".into()));
+        self.slot.set_problem(Some(format!(
+            "another camera, {}, is at its address; the right one is looked for. If this one takes its place, give its endpoint in the list",
+            serial.unwrap_or("without a serial number"),
+        )));
+        // One that was found has told who it is.
+        if self.search(listed).await { Who::Itself } else { Who::Another }
     }
 
     /// Looks for the camera elsewhere. True: it was found.
@@ -300,6 +312,8 @@ impl Tending<'_> {
         tracing::info!(camera = self.slot.name(), from = %entry.address, to = %address, "the camera was found elsewhere");
         self.kept().change(|memory| memory.found(listed, &address));
         self.apply(listed);
+        self.camera.hold(None);
+        self.slot.set_problem(None);
         true
     }
 
@@ -362,6 +376,11 @@ impl Tending<'_> {
             }
         }
     }
+}
+
+/// What a camera says of itself, if it says anything that can be kept.
+fn short(text: &str) -> Option<String> {
+    Some(text.trim().to_owned()).filter(|text| (1..256).contains(&text.len()))
 }
 
 /// Three quarters to five quarters of a pause, so that many cameras do not do the same at once.

@@ -1,6 +1,6 @@
 //! What the bridge remembers of a camera beside the virtual device's own document: who it is, where it was found, and where it was enrolled.
 
-use super::entry::{CameraEntry, same_place};
+use super::entry::{CameraEntry, same_endpoint, same_place};
 use crate::store::{Files, StoreError, replace};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -18,6 +18,9 @@ pub(super) struct Memory {
     /// The address in the list at first contact. Whoever writes another one there means another camera, or knows better.
     #[serde(default, with = "address::maybe", skip_serializing_if = "Option::is_none")]
     listed: Option<Url>,
+    /// The endpoint reference in the list, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    named: Option<String>,
     /// Its serial number as GetDeviceInformation told it at first contact: whoever says another one is another camera.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     serial: Option<String>,
@@ -30,6 +33,13 @@ pub(super) struct Memory {
     /// Where it was enrolled by the bridge: the digest of a cloud's address and a code. It is not done again, whatever became of the uplink since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) enrolled: Option<String>,
+}
+
+/// What whoever answers at the camera's address tells of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Told {
+    pub(super) serial: Option<String>,
+    pub(super) endpoint: Option<String>,
 }
 
 impl Memory {
@@ -48,11 +58,26 @@ impl Memory {
         self.serial.as_deref().filter(|_| self.is_of(listed))
     }
 
-    /// The camera of this entry told who it is. What it did not tell stays as it was.
-    pub(super) fn met(&mut self, listed: &CameraEntry, serial: Option<String>, endpoint: Option<String>) {
+    /// Takes in what whoever answers tells of itself. False: it is not the camera that it was, and nothing changes.
+    pub(super) fn meet(&mut self, listed: &CameraEntry, told: Told) -> bool {
+        let (serial, endpoint) = match self.is_of(listed) {
+            true => (&self.serial, &self.endpoint),
+            false => (&None, &None),
+        };
+        let (serial, endpoint) = match (serial, endpoint) {
+            (Some(known), _) if told.serial.as_ref() != Some(known) => return false,
+            (Some(_), known) => (told.serial, told.endpoint.or_else(|| known.clone())),
+            // One without a number is known by the reference that it told itself.
+            (None, Some(known)) if told.endpoint.as_ref().is_some_and(|told| !same_endpoint(known, told)) => {
+                return false;
+            }
+            // The number and the reference are one camera's.
+            (None, _) if told.serial.is_some() => (told.serial, told.endpoint),
+            (None, known) => (None, told.endpoint.or_else(|| known.clone())),
+        };
         self.begin(listed);
-        self.serial = serial.or(self.serial.take());
-        self.endpoint = endpoint.or(self.endpoint.take());
+        (self.serial, self.endpoint) = (serial, endpoint);
+        true
     }
 
     /// The camera of this entry was found at `to`.
@@ -61,15 +86,25 @@ impl Memory {
         self.moved = (!same_place(&listed.address, to)).then(|| to.clone());
     }
 
-    fn is_of(&self, listed: &CameraEntry) -> bool {
+    /// Whether what is known is of the camera that this entry means: neither its address nor its endpoint reference is another one than it was.
+    pub(super) fn is_of(&self, listed: &CameraEntry) -> bool {
+        let known = self.named.as_deref().or(self.endpoint.as_deref());
+        let named = listed.endpoint.as_deref();
         self.listed.as_ref() == Some(&listed.address)
+            && named.is_none_or(|named| known.is_some_and(|known| same_endpoint(known, named)))
     }
 
-    /// What was known of the camera at another address of the list is forgotten.
+    /// What was known of another camera is forgotten.
     fn begin(&mut self, listed: &CameraEntry) {
         if !self.is_of(listed) {
             *self = Self { listed: Some(listed.address.clone()), enrolled: self.enrolled.take(), ..Self::default() };
         }
+        self.named.clone_from(&listed.endpoint);
+    }
+
+    /// Whether the camera was ever there.
+    pub(super) fn is_of_use(&self) -> bool {
+        self.serial.is_some() || self.endpoint.is_some() || self.enrolled.is_some()
     }
 }
 
@@ -180,10 +215,10 @@ mod tests {
     fn what_was_learnt_holds_until_the_list_says_another_address() {
         let listed = CameraEntry::new("a", url("http://10.0.0.5/onvif/device_service"));
         let mut memory = Memory::default();
-        memory.met(&listed, Some("S-1".to_owned()), Some("urn:uuid:1".to_owned()));
+        assert!(memory.meet(&listed, told("S-1", "urn:uuid:1")));
         let to = url("http://10.0.0.9/onvif/device_service");
         memory.found(&listed, &to);
-        memory.met(&listed, None, None);
+        assert!(memory.meet(&listed, told("S-1", "")));
         let applied = memory.apply(&listed);
         assert_eq!((&applied.address, applied.endpoint.as_deref()), (&to, Some("urn:uuid:1")));
         assert_eq!(memory.serial(&listed), Some("S-1"));
@@ -195,9 +230,88 @@ mod tests {
         memory.enrolled = Some("there".to_owned());
         memory.found(&listed, &listed.address);
         assert_eq!(memory.moved, None, "it is back");
-        memory.met(&elsewhere, Some("S-2".to_owned()), None);
+        assert!(memory.meet(&elsewhere, told("S-2", "")));
         assert_eq!((memory.serial(&elsewhere), memory.serial(&listed)), (Some("S-2"), None));
         assert_eq!(memory.enrolled.as_deref(), Some("there"), "the virtual device is who it was");
+    }
+
+    fn learnt(listed: &CameraEntry) -> Memory {
+        let mut memory = Memory::default();
+        assert!(memory.meet(listed, told("S-1", "urn:uuid:1")));
+        memory.found(listed, &url("http://10.0.0.9/onvif/device_service"));
+        memory
+    }
+
+    fn told(serial: &str, endpoint: &str) -> Told {
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        Told { serial: some(serial), endpoint: some(endpoint) }
+    }
+
+    #[test]
+    fn another_address_or_reference_in_the_list_may_mean_another_camera() {
+        let listed = CameraEntry::new("a", url("http://10.0.0.5/onvif/device_service"));
+        let at = |address: &str| CameraEntry { address: url(address), ..listed.clone() };
+        let named = |endpoint: &str| CameraEntry { endpoint: Some(endpoint.to_owned()), ..listed.clone() };
+        for (entry, is_it) in [
+            (listed.clone(), true),
+            (named("urn:UUID:1"), true),
+            (named("urn:uuid:2"), false),
+            (at("http://10.0.0.7/onvif/device_service"), false),
+            (at("https://10.0.0.5:80/onvif/device_service"), false),
+        ] {
+            let mut memory = learnt(&listed);
+            assert_eq!((memory.is_of(&entry), memory.serial(&entry).is_some()), (is_it, is_it), "{entry:?}");
+            assert_eq!(
+                memory.apply(&entry).address == entry.address,
+                !is_it,
+                "where the former one was found: {entry:?}"
+            );
+            assert_eq!(memory.meet(&entry, told("S-2", "urn:uuid:2")), !is_it, "{entry:?}");
+            assert_eq!(memory.serial(&entry), Some(if is_it { "S-1" } else { "S-2" }));
+        }
+        // A reference that is taken out of the list again changes nothing; another one then does.
+        let mut memory = learnt(&named("urn:uuid:1"));
+        assert!(memory.meet(&listed, told("S-1", "urn:uuid:1")) && !memory.is_of(&named("urn:uuid:2")));
+    }
+
+    #[test]
+    fn two_that_swap_their_addresses_in_the_list_are_who_answers_there() {
+        let one = CameraEntry::new("one", url("http://10.0.0.5/x"));
+        let swapped = CameraEntry::new("one", url("http://10.0.0.6/x"));
+        let mut memory = learnt(&one);
+        assert_eq!(memory.apply(&swapped), swapped, "the former camera is not looked for");
+        assert!(memory.meet(&swapped, told("S-2", "urn:uuid:2")));
+        assert_eq!(memory.apply(&swapped).endpoint.as_deref(), Some("urn:uuid:2"));
+        assert_eq!((memory.serial(&swapped), memory.serial(&one)), (Some("S-2"), None));
+    }
+
+    #[test]
+    fn whoever_tells_another_number_is_another_camera() {
+        let met = |known: (&str, &str), said: (&str, &str)| {
+            let (mut memory, listed) = (Memory::default(), CameraEntry::new("a", url("http://10.0.0.5/")));
+            memory.meet(&listed, told(known.0, known.1));
+            let before = memory.clone();
+            let same = memory.meet(&listed, told(said.0, said.1));
+            assert!(same || memory == before, "what was known is kept");
+            same.then(|| (memory.serial.unwrap_or_default(), memory.endpoint.unwrap_or_default()))
+        };
+        let is = |serial: &str, endpoint: &str| Some((serial.to_owned(), endpoint.to_owned()));
+        let (one, blank) = (("S-1", "urn:uuid:1"), ("", "urn:uuid:1"));
+        assert_eq!(met(("", ""), one), is("S-1", "urn:uuid:1"));
+        assert_eq!(met(one, one), is("S-1", "urn:uuid:1"));
+        // It does not tell the reference this time, or has a new one at each start.
+        assert_eq!(met(one, ("S-1", "")), is("S-1", "urn:uuid:1"));
+        assert_eq!(met(one, ("S-1", "urn:uuid:2")), is("S-1", "urn:uuid:2"));
+        // Another camera, whatever it says that it is.
+        assert_eq!(met(one, ("S-2", "urn:uuid:2")), None);
+        assert_eq!(met(one, ("S-2", "urn:uuid:1")), None);
+        assert_eq!(met(one, ("", "urn:uuid:1")), None);
+        // Without numbers the references count.
+        assert_eq!(met(blank, ("", "urn:UUID:1")), is("", "urn:UUID:1"));
+        assert_eq!(met(blank, ("", "urn:uuid:2")), None);
+        assert_eq!(met(blank, ("S-2", "urn:uuid:2")), None);
+        // A number does not stand beside another camera's reference.
+        assert_eq!(met(blank, ("S-2", "")), is("S-2", ""));
     }
 
     #[test]
@@ -206,7 +320,7 @@ mod tests {
         let mut kept = Kept::open(folder.path()).unwrap();
         assert_eq!(kept.memory(), &Memory::default());
         let listed = CameraEntry::new("a", url("http://10.0.0.5/onvif/device_service"));
-        kept.change(|memory| memory.met(&listed, Some("S-1".to_owned()), None));
+        kept.change(|memory| _ = memory.meet(&listed, told("S-1", "")));
         kept.change(|memory| memory.found(&listed, &url("http://10.0.0.9/")));
         let again = Kept::open(folder.path()).unwrap();
         assert_eq!((again.memory(), again.memory().serial(&listed)), (kept.memory(), Some("S-1")));

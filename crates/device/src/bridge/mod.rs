@@ -6,6 +6,7 @@
 //!                           └ brings it to the cloud
 //! ```
 
+mod asked;
 pub mod camera;
 mod compare;
 mod enrol;

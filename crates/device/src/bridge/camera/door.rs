@@ -17,7 +17,7 @@ use oriel_client::relay::check;
 use oriel_soap::auth::{Account, Accounts, AuthOptions, Authenticator};
 use oriel_soap::{Caller, Envelope};
 use oriel_uplink::Body;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
 /// Below it are the paths of our own services, where no camera's can be taken for them.
@@ -32,6 +32,8 @@ pub(super) struct Door {
     pub(super) way: Way,
     pub(super) remembered: Remembered,
     authenticator: Authenticator,
+    /// Why nothing is passed on, if that is so.
+    held: Mutex<Option<Arc<str>>>,
 }
 
 /// One request on its way through the door.
@@ -56,7 +58,14 @@ impl Door {
         let mut options = AuthOptions::new(format!("oriel-{}", shared.store.state().uuid));
         options.skew = common.clock_tolerance.try_into().unwrap_or(options.skew);
         let way = Way::new(entry, &common)?;
-        Ok(Self { common, shared, way, remembered, authenticator: Authenticator::new(&options) })
+        Ok(Self {
+            common,
+            shared,
+            way,
+            remembered,
+            authenticator: Authenticator::new(&options),
+            held: Mutex::default(),
+        })
     }
 
     pub(super) fn entry(&self) -> Arc<CameraEntry> {
@@ -69,6 +78,19 @@ impl Door {
 
     pub(super) fn watch(&self) -> watch::Receiver<Contact> {
         self.way.watch()
+    }
+
+    pub(super) fn hold(&self, why: Option<Arc<str>>) {
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    }
+
+    /// Whether whoever asks may be led to the camera; the bridge itself always is, or it would never learn that all is well again.
+    pub(super) fn may_pass(&self, origin: &Origin, language: Language) -> Result<(), Refused> {
+        let is_own = matches!(origin, Origin::Uplink { tunnel, .. } if !tunnel.leads_out());
+        match &*self.held.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(why) if !is_own => Err(language.say(StatusCode::SERVICE_UNAVAILABLE, &**why)),
+            _ => Ok(()),
+        }
     }
 
     /// Serves one request. `prefix` was taken off its path.

@@ -82,7 +82,10 @@ impl Door {
         drop(message);
         match understood {
             Understood::Ours(reply) => Ok(soap(reply.await)),
-            Understood::Passing(passing) => self.pass(&asked, &passing).await,
+            Understood::Passing(passing) => {
+                self.may_pass(&asked.origin, Language::Soap)?;
+                self.pass(&asked, &passing).await
+            }
         }
     }
 

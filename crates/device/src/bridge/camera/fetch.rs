@@ -34,6 +34,7 @@ impl Door {
         }
         let caller = self.caller(&asked, None, false)?;
         self.permitted(&asked, &caller, reads)?;
+        self.may_pass(&asked.origin, Language::Plain)?;
         let current = self.way.current();
         let account = current.account(caller.levels);
         let body = if reads { body::empty() } else { relayed::sent(incoming) };

@@ -120,6 +120,12 @@ impl BridgedCamera {
         self.door.change(entry)
     }
 
+    /// From now on nothing is passed to whatever is at the camera's address, and whoever asks is told why; with none, it is again. What the bridge itself
+    /// asks passes all the same.
+    pub fn hold(&self, why: Option<Arc<str>>) {
+        self.door.hold(why);
+    }
+
     /// How it does.
     pub fn status(&self) -> CameraStatus {
         let entry = self.door.entry();
