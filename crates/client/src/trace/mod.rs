@@ -140,11 +140,16 @@ impl Event {
     }
 }
 
-/// A request's target as a trace may tell it: queries carry tokens and passwords.
+/// A request's target as a trace may tell it: queries carry tokens and passwords, and so do the paths of some cameras.
 #[must_use]
 pub fn target(path: &str, query: Option<&str>) -> String {
+    let path = path.split('/').map(|segment| match segment.split_once('=') {
+        Some(_) if segment.split(['=', '_', '&', ';', ',']).any(outline::is_secret) => "(hidden)",
+        _ => segment,
+    });
+    let path = path.collect::<Vec<_>>().join("/");
     match query {
-        None => path.to_owned(),
+        None => path,
         Some(query) => format!("{path}?({} bytes)", query.len()),
     }
 }

@@ -7,6 +7,8 @@ use oriel_soap::AccessClass;
 use oriel_soap::envelope::Envelope;
 use oriel_soap::xml::{Element, Limits};
 
+use oriel_onvif::discovery::printable;
+
 use super::Message;
 
 /// The longest outline in bytes.
@@ -16,10 +18,13 @@ const LONGEST_TEXT: usize = 200;
 /// Deeper elements are not shown.
 const DEEPEST: usize = 32;
 
+/// A text of so many characters of base64 may be a key, whatever it is called.
+const BASE64: usize = 64;
+
 const HIDDEN: &str = "(hidden)";
 
 /// Elements and attributes whose text is nobody's business, in lower case: those of ONVIF's services, and what vendors call theirs.
-const SECRET: [&str; 14] = [
+const SECRET: [&str; 15] = [
     "password",
     "passwd",
     "passphrase",
@@ -34,6 +39,7 @@ const SECRET: [&str; 14] = [
     "credential",
     "nonce",
     "pkcs12",
+    "keypair",
 ];
 /// Secret only when this is the whole name: a `Key` is one of a wireless network, a `KeyID` is none.
 const SECRET_WHOLE: [&str; 6] = ["key", "pin", "pass", "pkcs8", "certwithprivatekey", "signature"];
@@ -61,7 +67,7 @@ impl Message {
         } else {
             outline.element(envelope.body());
         }
-        Some(Self { namespace: namespace.to_owned(), name: name.to_owned(), outline: outline.text })
+        Some(Self { namespace: printable(namespace), name: printable(name), outline: outline.text })
     }
 }
 
@@ -110,14 +116,16 @@ impl Outline {
     /// One element's line. Returns whether what is in it may be shown.
     fn one(&mut self, element: Element<'_, '_>, level: usize) -> bool {
         let name = element.tag_name().name();
+        // A `SimpleItem` says by its attribute what it is.
+        let called = element.attribute("Name").is_some_and(is_secret);
         let attributes: Vec<(&str, Cow<'_, str>)> = element
             .attributes()
             .map(|attribute| {
-                let value = if is_secret(attribute.name()) { HIDDEN.into() } else { told(attribute.value()) };
-                (attribute.name(), value)
+                let hidden = is_secret(attribute.name()) || (called && attribute.name() != "Name");
+                (attribute.name(), if hidden { HIDDEN.into() } else { told(attribute.value()) })
             })
             .collect();
-        if is_secret(name) {
+        if is_secret(name) || called {
             self.line(level, name, &attributes, Some(HIDDEN.into()));
             return false;
         }
@@ -147,27 +155,39 @@ impl Outline {
     }
 }
 
-fn is_secret(name: &str) -> bool {
+pub(super) fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     SECRET_WHOLE.contains(&name.as_str()) || SECRET.iter().any(|part| name.contains(part))
 }
 
-/// A text as it may be told: short, and an address without the account or the query that may be in it.
+/// A text as it may be told: short, without what looks like a key, and addresses without the account, the query or the password that may be in them.
 fn told(text: &str) -> Cow<'_, str> {
-    if !text.contains("://") {
+    if text.len() >= BASE64 && text.bytes().all(is_base64) {
+        return Cow::Owned(format!("({} characters of base64)", text.len()));
+    }
+    if !text.contains(['/', '?', '#', '=']) {
         return shortened(text);
     }
     let words = text.split_whitespace().map(address);
     Cow::Owned(shortened(&words.collect::<Vec<_>>().join(" ")).into_owned())
 }
 
+fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte.is_ascii_whitespace() || matches!(byte, b'+' | b'/' | b'=')
+}
+
 fn address(word: &str) -> String {
-    let Some((scheme, rest)) = word.split_once("://") else { return word.to_owned() };
+    let (scheme, rest) = word.split_once("://").map_or(("", word), |(scheme, rest)| (scheme, rest));
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
+    let (authority, path) = if scheme.is_empty() { ("", rest) } else { rest.split_at(end) };
     let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
-    format!("{scheme}://{authority}{}", super::target(path, query))
+    // What is behind a `#` is as good as a query to those who put tokens there.
+    let (path, query) = match path.find(['?', '#']).filter(|at| path[*at..].contains('=') || !scheme.is_empty()) {
+        Some(at) => (&path[..at], Some(&path[at + 1..])),
+        None => (path, None),
+    };
+    let colon = if scheme.is_empty() { "" } else { "://" };
+    format!("{scheme}{colon}{authority}{}", super::target(path, query))
 }
 
 fn shortened(text: &str) -> Cow<'_, str> {
@@ -175,14 +195,6 @@ fn shortened(text: &str) -> Cow<'_, str> {
         None => Cow::Borrowed(text),
         Some((at, _)) => Cow::Owned(format!("{}… ({} bytes)", &text[..at], text.len())),
     }
-}
-
-/// A device's words must not steer the terminal.
-fn printable(text: &str) -> Cow<'_, str> {
-    if text.chars().any(char::is_control) {
-        return Cow::Owned(text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect());
-    }
-    Cow::Borrowed(text)
 }
 
 #[cfg(test)]
@@ -222,12 +234,22 @@ mod tests {
             "<Uri>http://10.0.0.5/s?token=hunter2</Uri>",
             "<AccessToken>hunter2</AccessToken>",
             "<CertificateWithPrivateKey>hunter2</CertificateWithPrivateKey>",
+            "<KeyPair>hunter2</KeyPair>",
+            "<SimpleItem Name='FtpPassword' Value='hunter2'/>",
+            "<Item Name='Secret'>hunter2</Item>",
+            "<Uri>rtsp://10.0.0.5/user=admin_password=hunter2_channel=1.sdp</Uri>",
+            "<Uri>/snap.cgi?user=admin&amp;pwd=hunter2</Uri>",
+            "<Uri>http://10.0.0.5/x#access_token=hunter2</Uri>",
+            "<Text>see http://10.0.0.5/a?b=hunter2 there</Text>",
         ];
         for secret in secrets {
             let message = enclosed("", &format!("<Set>{secret}<After>x</After></Set>"));
             assert!(!message.outline.contains("hunter2"), "{}", message.outline);
             assert!(message.outline.contains("  After: x\n"), "{}", message.outline);
         }
+        let key = format!("<Set><Blob>{}</Blob></Set>", "hunter2/".repeat(12));
+        assert_eq!(enclosed("", &key).outline, "Set\n  Blob: (96 characters of base64)\n");
+        assert_eq!(enclosed("", "<Set><Why>what? a/b</Why></Set>").outline, "Set\n  Why: what? a/b\n");
         for open in ["<ProfileToken>p1</ProfileToken>", "<KeyID>p1</KeyID>", "<CertificateID>p1</CertificateID>"] {
             assert!(enclosed("", &format!("<Set>{open}</Set>")).outline.contains(": p1\n"), "{open}");
         }

@@ -14,8 +14,8 @@ use super::{Event, Message, What, target};
 
 /// Events that wait for one listener.
 const KEPT: usize = 128;
-/// Devices that are listened to at once.
-const DEVICES: usize = 16;
+/// Devices that are listened to at once; whoever serves several owners bounds each by [`Taps::devices`].
+const DEVICES: usize = 128;
 /// Listeners of one device.
 const LISTENERS: usize = 8;
 
@@ -61,6 +61,12 @@ impl Taps {
             _ => return None,
         };
         Some(Listener { events, taps: Arc::clone(self), device })
+    }
+
+    /// The devices that are listened to now.
+    #[must_use]
+    pub fn devices(&self) -> Vec<Arc<str>> {
+        self.taps.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
     }
 
     /// For an exchange with a device that begins at `now` (Unix milliseconds); `None` when nobody listens.
@@ -115,6 +121,14 @@ impl Tap {
             bytes: message.map(|message| message.len() as u64).or_else(|| text(CONTENT_LENGTH)?.parse().ok()),
             message: message.and_then(Message::of),
         });
+    }
+
+    /// What came of it, with `message` if it was read whole.
+    pub fn ended<B, E>(&self, ended: &Result<Response<B>, E>, message: Option<&[u8]>, why: impl Fn(&E) -> String) {
+        match ended {
+            Ok(response) => self.answered(response, message),
+            Err(error) => self.failed(why(error)),
+        }
     }
 
     /// There is no answer.

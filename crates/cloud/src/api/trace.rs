@@ -22,6 +22,9 @@ use crate::gateway::stall;
 use crate::records::DeviceId;
 use crate::refusal::Refusal;
 
+/// Devices of one organisation that are listened to at once.
+const DEVICES: usize = 8;
+
 struct Stream {
     shared: Arc<Shared>,
     caller: Caller,
@@ -44,6 +47,11 @@ pub(super) async fn listen(
 ) -> Result<Response, Refusal> {
     let device = DeviceId::clone(&seen(&caller, &id, &shared)?.id);
     let full = || Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "too many listen already");
+    let theirs = shared.taps.devices();
+    let theirs = theirs.iter().filter(|other| **other != device && caller.scope(&shared).device(other).is_some());
+    if theirs.count() >= DEVICES {
+        return Err(full());
+    }
     let listener = shared.taps.listen(&device).ok_or_else(full)?;
     caller.scope(&shared).note(&caller.actor(), "device.trace", &device, "").await?;
     let opening = shared.tunnels_of(&device);

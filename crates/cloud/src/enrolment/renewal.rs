@@ -109,7 +109,7 @@ fn issued(device: &Device) -> impl Iterator<Item = &StoredCredential> {
 
 /// Whether two thirds of its life are over, or its device has to believe others now than it was told then.
 fn is_due(credential: &StoredCredential, now: u64, anchors: Option<&Id>) -> bool {
-    let moved = anchors.is_some() && credential.anchors.is_some() && credential.anchors.as_ref() != anchors;
+    let moved = anchors.is_some() && credential.anchors.as_ref() != anchors;
     moved || credential.expires.is_some_and(|end| now >= end.saturating_sub(clock::millis(LIFE / 3)))
 }
 
@@ -303,11 +303,9 @@ impl Tunnel {
             Ok(Response::from_parts(head, whole.to_bytes()))
         };
         let answered = answered.await;
-        match (&tap, &answered) {
-            (Some(tap), Ok(answer)) => tap.answered(answer, Some(answer.body())),
-            (Some(tap), Err(error)) => tap.failed(TransportError::to_string(error)),
-            (None, _) => {}
-        }
+        tap.iter().for_each(|tap| {
+            tap.ended(&answered, answered.as_ref().ok().map(|answer| &**answer.body()), TransportError::to_string)
+        });
         answered
     }
 }

@@ -63,11 +63,7 @@ pub(super) async fn fetch(request: Request<Body>, call: &Call, shared: &Shared) 
         answer = answer => answer.map_err(|error| refused(&error)),
         () = late => Err(too_late(OTHER_ANSWER)),
     };
-    match (&tap, &answer) {
-        (Some(tap), Ok(answer)) => tap.answered(answer, None),
-        (Some(tap), Err(refusal)) => tap.failed(refusal.detail.clone()),
-        (None, _) => {}
-    }
+    tap.iter().for_each(|tap| tap.ended(&answer, None, |refusal| refusal.detail.clone()));
     let answer = answer?;
     Ok(hygiene::response(answer, call, content)?.map(|body| watched(body, call, shared)))
 }

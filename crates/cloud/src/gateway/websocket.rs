@@ -46,8 +46,12 @@ pub(super) async fn open(mut request: Request<Body>, call: &Call, shared: &Share
     let mut inner = hygiene::request(request.map(drop), call);
     inner.headers_mut().remove(SEC_WEBSOCKET_KEY);
     let way = shared.registry.find(&call.device).await.map_err(|_| Refusal::offline())?;
-    let answer = timely(OTHER_ANSWER, way.connect("websocket", inner)).await?.map_err(|error| refused(&error))?;
-    let (parts, stream) = answer.into_parts();
+    let tap = super::tap(call, shared);
+    tap.iter().for_each(|tap| tap.asked(super::by(call), &Method::CONNECT, inner.uri(), None));
+    let answer = timely(OTHER_ANSWER, way.connect("websocket", inner)).await;
+    let answer = answer.and_then(|answer| answer.map_err(|error| refused(&error)));
+    tap.iter().for_each(|tap| tap.ended(&answer, None, |refusal| refusal.detail.clone()));
+    let (parts, stream) = answer?.into_parts();
     if !parts.status.is_success() {
         return Ok(hygiene::response(Response::from_parts(parts, stream.into_body()), call, Content::Resource)?
             .map(|body| watched(body, call, shared)));

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::super::input::{Caller, Input, Name, Named};
 use super::{Reply, View, existing};
 use crate::Shared;
-use crate::records::{CredentialKind, Origin, RecordsError, StoredCredential};
+use crate::records::{CredentialKind, RecordsError, StoredCredential};
 use crate::refusal::Refusal;
 
 /// A fingerprint as text.

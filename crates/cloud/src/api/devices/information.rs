@@ -8,7 +8,7 @@ use axum::extract::State;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use http::header::CONTENT_TYPE;
-use http::{Request, StatusCode};
+use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Collected, Limited};
 use oriel_onvif::device_mgmt::GetDeviceInformation;
 use oriel_onvif::uplink::{ConnectionStatus, GetUplinks};
@@ -117,18 +117,26 @@ async fn call<O: Operation>(shared: &Shared, caller: &Caller, device: &DeviceId,
     }
     let message = envelope::request(&operation, &Headers::default());
     let way = shared.registry.find(device).await.map_err(|_| Refusal::offline())?;
+    let tap = shared.taps.of(device, shared.records.clock().now());
+    let by = || format!("{} ({})", caller.actor().label, caller.principal.levels());
+    tap.iter().for_each(|tap| tap.asked(by(), &Method::POST, &Uri::from_static(PATH), Some(&message)));
     let request = Request::post(PATH).header(CONTENT_TYPE, envelope::CONTENT_TYPE);
     let request = request.header(http::header::CONTENT_LENGTH, message.len()).body(body::full(message));
     let request = request.map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
     let answered = async {
         let answer = way.request(Class::Soap, request).await.map_err(|error| crate::gateway::refused(&error))?;
-        gather(answer.into_body()).await.ok_or_else(|| bad("it broke off, or was too long"))
+        let (head, body) = answer.into_parts();
+        let whole = gather(body).await.ok_or_else(|| bad("it broke off, or was too long"))?;
+        Ok(Response::from_parts(head, whole))
     };
     let late = |_| {
         Refusal::new(StatusCode::GATEWAY_TIMEOUT, format!("the device did not answer within {} s", ANSWER.as_secs()))
     };
-    let bytes = tokio::time::timeout(ANSWER, answered).await.map_err(late)??;
-    envelope::read_reply::<O>(&bytes, &Limits::REPLY).map_err(|error| match error {
+    let answered = tokio::time::timeout(ANSWER, answered).await.map_err(late).flatten();
+    tap.iter().for_each(|tap| {
+        tap.ended(&answered, answered.as_ref().ok().map(|answer| &**answer.body()), |refusal| refusal.detail.clone())
+    });
+    envelope::read_reply::<O>(answered?.body(), &Limits::REPLY).map_err(|error| match error {
         ReplyError::Fault(fault) => bad(&format!("it refuses: {}", fault.reason)),
         other => bad(&other.to_string()),
     })

@@ -272,6 +272,7 @@ impl Shared {
     /// Tells them that a device is no more.
     pub(crate) fn announce_removed(&self, device: &Device) {
         let (id, at) = (device.id.clone(), self.records.clock().now());
+        self.taps.tell(&id, at, || self.tunnels_now(&id, Status::Removed, None));
         let event = DeviceEvent { id, name: device.name.clone(), status: Status::Removed, reason: None, at };
         self.events.publish(&device.organisation, event);
     }

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::RecordsError;
 
 /// The version of the file.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// The record that the probe is sealed for.
 const PROBE: &str = "backup";
 
