@@ -36,10 +36,10 @@ struct Given {
     #[arg(long)]
     user: Option<String>,
     /// Its password; better given by the environment, where other users do not see it [env: ORIEL_PASSWORD]
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     password: Option<String>,
     /// Token of the cloud; better given by the environment [env: ORIEL_TOKEN]
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     token: Option<String>,
 }
 
@@ -139,7 +139,7 @@ pub(crate) struct Camera {
     #[arg(long)]
     user: Option<String>,
     /// Its password; better given by the environment, where other users do not see it [env: ORIEL_PASSWORD]
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     password: Option<String>,
     /// Authority of the camera's own certificate, PEM file, where it is asked by https; without it the system's.
     #[arg(long, value_name = "FILE")]
@@ -175,7 +175,7 @@ pub(crate) struct Account {
     #[arg(long)]
     user: Option<String>,
     /// Its password; better given by the environment, where other users do not see it [env: ORIEL_PASSWORD]
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     password: Option<String>,
 }
 

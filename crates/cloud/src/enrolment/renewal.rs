@@ -304,7 +304,7 @@ impl Tunnel {
         };
         let answered = answered.await;
         tap.iter().for_each(|tap| {
-            tap.ended(&answered, answered.as_ref().ok().map(|answer| &**answer.body()), TransportError::to_string)
+            tap.ended(&answered, answered.as_ref().ok().map(|answer| &**answer.body()), TransportError::to_string);
         });
         answered
     }

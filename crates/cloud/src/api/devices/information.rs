@@ -134,7 +134,7 @@ async fn call<O: Operation>(shared: &Shared, caller: &Caller, device: &DeviceId,
     };
     let answered = tokio::time::timeout(ANSWER, answered).await.map_err(late).flatten();
     tap.iter().for_each(|tap| {
-        tap.ended(&answered, answered.as_ref().ok().map(|answer| &**answer.body()), |refusal| refusal.detail.clone())
+        tap.ended(&answered, answered.as_ref().ok().map(|answer| &**answer.body()), |refusal| refusal.detail.clone());
     });
     envelope::read_reply::<O>(answered?.body(), &Limits::REPLY).map_err(|error| match error {
         ReplyError::Fault(fault) => bad(&format!("it refuses: {}", fault.reason)),
