@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use oriel_onvif::device_mgmt::{DateTime, GetSystemDateAndTime, GetSystemDateAndTimeResponse};
 use oriel_soap::envelope::{self, Envelope, Headers};
-use oriel_soap::fault::Code;
+use oriel_soap::fault::{Code, Fault};
 use oriel_soap::xml::Limits;
 
 use crate::TransportError;
@@ -87,8 +87,11 @@ impl Question<'_> {
         loop {
             let (authorization, headers) = attempt.show("POST", self.target, Timestamp::now());
             let response = self.post(way, &headers, authorization.as_deref()).await?;
-            let (response, refused) = is_refused(response).await?;
-            if !refused {
+            let (response, verdict) = verdict(response).await?;
+            if verdict == Verdict::Done {
+                attempt.helped();
+            }
+            if verdict != Verdict::Refused {
                 attempt.welcome(next_nonce(&response));
                 return Ok(response);
             }
@@ -115,28 +118,46 @@ pub(crate) fn challenges<B>(response: &Response<B>) -> Vec<&str> {
     if response.status() != StatusCode::UNAUTHORIZED {
         return Vec::new();
     }
-    response.headers().get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok()).collect()
+    // A realm may be in any language; one that is no UTF-8 could not be given back as it came.
+    let fields = response.headers().get_all(WWW_AUTHENTICATE).iter();
+    fields.filter_map(|value| std::str::from_utf8(value.as_bytes()).ok()).collect()
 }
 
 /// `Authentication-Info`, by which a server may name the next nonce.
 pub(crate) fn next_nonce<B>(response: &Response<B>) -> Option<&str> {
-    response.headers().get("authentication-info").and_then(|info| info.to_str().ok())
+    response.headers().get("authentication-info").and_then(|info| std::str::from_utf8(info.as_bytes()).ok())
 }
 
-/// Whether the device did not let us in: 401, or a fault that says so with whatever status, since some send it with 200.
-async fn is_refused(response: Response<Body>) -> Result<(Response<Body>, bool), TransportError> {
+/// What an answer says of what was shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// The device did as it was asked.
+    Done,
+    /// It did not, for another reason; perhaps it cannot read what was shown.
+    Failed,
+    /// It did not let us in.
+    Refused,
+}
+
+/// A refusal is a 401, or a fault that says so with whatever status, since some send it with 200.
+async fn verdict(response: Response<Body>) -> Result<(Response<Body>, Verdict), TransportError> {
     if response.status() == StatusCode::UNAUTHORIZED {
-        return Ok((settled(response).await, true));
+        return Ok((settled(response).await, Verdict::Refused));
     }
-    let most = if response.status().is_success() { SHORT } else { REFUSAL };
+    let (most, otherwise) =
+        if response.status().is_success() { (SHORT, Verdict::Done) } else { (REFUSAL, Verdict::Failed) };
     let (head, mut body) = response.into_parts();
     if body.size_hint().lower() > most as u64 {
-        return Ok((Response::from_parts(head, body), false));
+        return Ok((Response::from_parts(head, body), otherwise));
     }
     let (first, whole) = beginning(&mut body, most).await.map_err(TransportError::Body)?;
-    let refused = whole && says_not_authorized(&first);
+    let verdict = match fault(&first).filter(|_| whole) {
+        Some(fault) if says_not_authorized(&fault) => Verdict::Refused,
+        Some(_) => Verdict::Failed,
+        None => otherwise,
+    };
     let body = if whole { full(first) } else { After::new(first, body).boxed_unsync() };
-    Ok((Response::from_parts(head, body), refused))
+    Ok((Response::from_parts(head, body), verdict))
 }
 
 /// A refusal with its text read, so that its connection can be used again; a text that breaks off takes nothing from it.
@@ -150,20 +171,21 @@ pub(crate) async fn settled(response: Response<Body>) -> Response<Body> {
     Response::from_parts(head, body)
 }
 
-fn says_not_authorized(message: &[u8]) -> bool {
+/// Most answers are none: the word is looked for before anything is parsed.
+fn fault(message: &[u8]) -> Option<Fault> {
+    if !String::from_utf8_lossy(message).contains("Fault") {
+        return None;
+    }
+    Envelope::parse(message, &Limits::REPLY).ok().and_then(|answer| answer.fault())
+}
+
+fn says_not_authorized(fault: &Fault) -> bool {
     const WORDS: [&str; 2] = ["NotAuthorized", "FailedAuthentication"];
     // Some name no subcode, and say it to people alone.
     const TOLD: [&str; 4] = ["ws-security", "usernametoken", "authenti", "authori"];
-    // Most answers are no refusals: a fault is looked for before anything is parsed.
-    if !String::from_utf8_lossy(message).contains("Fault") {
-        return false;
-    }
-    let fault = Envelope::parse(message, &Limits::REPLY).ok().and_then(|answer| answer.fault());
-    fault.is_some_and(|fault| {
-        let reason = fault.reason.to_lowercase();
-        let told = || fault.code == Code::Sender && TOLD.iter().any(|word| reason.contains(word));
-        fault.subcodes.iter().any(|subcode| WORDS.contains(&&*subcode.local)) || (fault.subcodes.is_empty() && told())
-    })
+    let reason = fault.reason.to_lowercase();
+    let told = || fault.code == Code::Sender && TOLD.iter().any(|word| reason.contains(word));
+    fault.subcodes.iter().any(|subcode| WORDS.contains(&&*subcode.local)) || (fault.subcodes.is_empty() && told())
 }
 
 /// The device's clock less ours; it needs no credentials (Core §8.3.8 is PRE_AUTH for this reason). A device that wants some all the same tells its time in

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use jiff::Timestamp;
@@ -40,7 +40,7 @@ const SENT_AGAIN: u64 = 64 * 1024;
 const EVENTS: &str = "http://www.onvif.org/ver10/events/wsdl";
 const NOTIFICATION: &str = "http://docs.oasis-open.org/wsn/b-2";
 /// Headers of a body that is not sent.
-const NOT_OF_NOTHING: [HeaderName; 3] = [CONTENT_LENGTH, TRANSFER_ENCODING, EXPECT];
+const NOT_OF_NOTHING: [HeaderName; 4] = [CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING, EXPECT];
 
 /// Where a camera is and how it is spoken to.
 #[derive(Clone)]
@@ -106,8 +106,8 @@ impl Camera {
         .await
     }
 
-    /// Sends anything else: a snapshot, an upload, a page of the vendor's. HTTP Digest is answered; a body that is too long to be kept is sent after a
-    /// question without one. Redirects are handed back.
+    /// Sends anything else: a snapshot, an upload, a page of the vendor's. HTTP Digest is answered; a body that is too long to be kept is sent once,
+    /// after a HEAD that asks for the challenge. Redirects are handed back.
     ///
     /// # Errors
     /// [`TransportError`]; a refusal of the camera is an answer.
@@ -213,30 +213,18 @@ impl Camera {
         request: Request<Body>,
         credentials: &Credentials,
     ) -> Result<Response<Body>, TransportError> {
+        if request.body().size_hint().exact().is_none_or(|length| length > SENT_AGAIN) {
+            return self.fetch_once(request, credentials).await;
+        }
         let method = request.method().to_string();
         let target = request.uri().path_and_query().map_or("/", PathAndQuery::as_str).to_owned();
         let (head, body) = request.into_parts();
-        let with = |body: Body, authorization: Option<String>| {
-            let mut request = Request::from_parts(head.clone(), body);
-            if let Some(authorization) = authorization {
-                request.headers_mut().insert(AUTHORIZATION, sensitive(&authorization)?);
-            }
-            Ok::<_, TransportError>(request)
-        };
         let mut attempt = credentials.attempt_by_digest();
-        if body.size_hint().exact().is_none_or(|length| length > SENT_AGAIN) {
-            // It can be sent once only, so a challenge is fetched first, and a nonce that was kept is not relied on.
-            let mut question = with(full(Bytes::new()), None)?;
-            NOT_OF_NOTHING.iter().for_each(|name| drop(question.headers_mut().remove(name)));
-            let refusal = settled(self.exchange(question).await?).await;
-            let wanted = attempt.refused(&challenges(&refusal), &method, &target);
-            let authorization = wanted.then(|| attempt.show(&method, &target, Timestamp::now()).0).flatten();
-            return self.exchange(with(body, authorization)?).await;
-        }
         let content = body.collect().await.map_err(TransportError::Body)?.to_bytes();
         loop {
             let (authorization, _) = attempt.show(&method, &target, Timestamp::now());
-            let response = self.exchange(with(full(content.clone()), authorization)?).await?;
+            let request = Request::from_parts(head.clone(), full(content.clone()));
+            let response = self.exchange(with(request, authorization)?).await?;
             if response.status() != StatusCode::UNAUTHORIZED {
                 attempt.welcome(next_nonce(&response));
                 return Ok(response);
@@ -246,6 +234,42 @@ impl Camera {
                 return Ok(response);
             }
         }
+    }
+
+    /// A body that can be sent once only. The challenge is asked for by a HEAD, which does nothing: an upload's address may be good for one request, and one
+    /// without the body would be that. Where the HEAD is not challenged, a nonce that was kept is what there is.
+    async fn fetch_once(
+        &self,
+        request: Request<Body>,
+        credentials: &Credentials,
+    ) -> Result<Response<Body>, TransportError> {
+        let method = request.method().to_string();
+        let target = request.uri().path_and_query().map_or("/", PathAndQuery::as_str).to_owned();
+        let mut attempt = credentials.attempt_by_digest();
+        let mut question = Request::new(full(Bytes::new()));
+        *question.method_mut() = Method::HEAD;
+        *question.uri_mut() = request.uri().clone();
+        *question.headers_mut() = request.headers().clone();
+        NOT_OF_NOTHING.iter().for_each(|name| drop(question.headers_mut().remove(name)));
+        match self.exchange(question).await {
+            Ok(answer) => {
+                let answer = settled(answer).await;
+                attempt.refused(&challenges(&answer), &method, &target);
+            }
+            // Not every camera knows HEAD.
+            Err(TransportError::Http(_) | TransportError::Closed) => {}
+            Err(error) => return Err(error),
+        }
+        let (authorization, _) = attempt.show(&method, &target, Timestamp::now());
+        let response = self.exchange(with(request, authorization)?).await?;
+        if response.status() != StatusCode::UNAUTHORIZED {
+            attempt.welcome(next_nonce(&response));
+            return Ok(response);
+        }
+        // The body is gone; what the next request has to show is known.
+        let response = settled(response).await;
+        attempt.refused(&challenges(&response), &method, &target);
+        Ok(response)
     }
 
     /// The headers of HTTP for an envelope.
@@ -267,6 +291,13 @@ impl Camera {
             headers.insert(HeaderName::from_static("soapaction"), value);
         }
     }
+}
+
+fn with(mut request: Request<Body>, authorization: Option<String>) -> Result<Request<Body>, TransportError> {
+    if let Some(authorization) = authorization {
+        request.headers_mut().insert(AUTHORIZATION, sensitive(&authorization)?);
+    }
+    Ok(request)
 }
 
 /// The action of a request as the WSDL files have it: those of events name their port types.

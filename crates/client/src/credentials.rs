@@ -3,7 +3,7 @@
 //! ```text
 //! show ─► not refused: done
 //!   │ 401 with a Digest challenge        ─► show the answer         (once; once more if the nonce is called stale)
-//!   │ refused otherwise                  ─► measure the clock ─► show a token beside what is accepted (once)
+//!   │ refused otherwise                  ─► measure the clock ─► show a token beside what is accepted (once; again with the next request only if it helped)
 //!   └ refused with what it asked for     ─► the password is wrong: no further try, since devices lock accounts
 //! ```
 
@@ -47,7 +47,7 @@ struct Learnt {
     digest: Option<DigestClient>,
     /// What is no SOAP has a server of its own in many a camera: it wants a Digest where SOAP wants a token alone.
     pages: Option<DigestClient>,
-    /// The device's clock less ours, once it wanted a token.
+    /// The device's clock less ours, once a token made by it was of use.
     token: Option<SignedDuration>,
 }
 
@@ -127,7 +127,10 @@ impl Attempt<'_> {
     pub(crate) fn clock(&mut self, offset: SignedDuration) -> bool {
         let refused = self.token.replace(offset);
         (self.unmeasured, self.measured) = (false, true);
-        self.of.learnt().token = Some(offset);
+        // A device that says itself what it wants may have refused for the account's rights: whether it wants a token is seen when one helps.
+        if self.wanted != Shown::Auto {
+            self.of.learnt().token = Some(offset);
+        }
         refused.is_none_or(|refused| (refused - offset).abs() > SAME_CLOCK)
     }
 
@@ -146,6 +149,13 @@ impl Attempt<'_> {
     pub(crate) fn welcome(&self, info: Option<&str>) {
         if let (Some(info), Some(digest)) = (info, self.of.learnt().digest(self.is_page).as_mut()) {
             digest.told(info);
+        }
+    }
+
+    /// The device did as it was asked: a token that was made for this request is shown with the next ones too.
+    pub(crate) fn helped(&self) {
+        if self.measured {
+            self.of.learnt().token = self.token;
         }
     }
 

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use oriel_client::discovery::{Discovery, Heard, Options, Probe};
+use oriel_client::discovery::{Discovery, Found, Heard, Options, Probe};
 use oriel_onvif::discovery::{DEVICE, GROUP_V4, Message, NETWORK_VIDEO_TRANSMITTER, Packet, Target, same_name};
 use oriel_soap::With as _;
 use oriel_soap::xml::QName;
@@ -89,10 +89,25 @@ async fn answer(socket: Arc<UdpSocket>, asked: Arc<Mutex<Vec<&'static str>>>, an
     }
 }
 
+/// For what nobody answers.
 fn soon() -> Probe {
     let mut probe = Probe::default();
     probe.wait = Duration::from_millis(400);
     probe
+}
+
+/// What is found in the shortest wait in which all of so many questions at the same time have an answer; a busy machine needs longer.
+async fn found(discovery: &Discovery, questions: usize) -> Vec<Vec<Found>> {
+    let mut found = Vec::new();
+    for wait in [400, 2_000, 8_000].map(Duration::from_millis) {
+        let mut probe = soon();
+        probe.wait = wait;
+        found = futures_util::future::join_all((0..questions).map(|_| discovery.probe(&probe))).await;
+        if found.iter().all(|found| !found.is_empty()) {
+            break;
+        }
+    }
+    found
 }
 
 #[tokio::test]
@@ -100,7 +115,7 @@ async fn a_device_is_found_by_what_it_is() {
     let device = Device::start(true);
     let discovery = Discovery::open(&device.options()).unwrap();
     assert_eq!(discovery.interfaces(), ["lo"]);
-    let found = discovery.probe(&soon()).await;
+    let found = found(&discovery, 1).await.remove(0);
     assert_eq!(found.len(), 1, "{found:?}");
     let found = &found[0];
     assert_eq!((found.endpoint.as_str(), found.interface.as_str(), found.metadata_version), (ENDPOINT, "lo", 2));
@@ -130,9 +145,7 @@ async fn a_device_is_found_by_its_endpoint_reference() {
 async fn questions_at_the_same_time_have_each_their_answers() {
     let device = Device::start(true);
     let discovery = Discovery::open(&device.options()).unwrap();
-    let probe = soon();
-    let questions = futures_util::future::join_all((0..50).map(|_| discovery.probe(&probe)));
-    let found = tokio::time::timeout(LONG, questions).await.unwrap();
+    let found = found(&discovery, 50).await;
     assert!(found.iter().all(|found| found.len() == 1), "{found:?}");
 }
 

@@ -225,23 +225,65 @@ async fn an_upload_is_sent_once_after_its_challenge() {
     let digest = "WWW-Authenticate: Digest realm=\"r\", nonce=\"n\", qop=\"auth\"\r\n";
     let rough = Rough::start(move |heard| match heard.header("Authorization") {
         Some(_) => say(answer("200 OK", "", "thanks")),
-        None => say(answer("401 Unauthorized", digest, "who?")),
+        None => say(answer("401 Unauthorized", digest, if heard.head.starts_with("HEAD") { "" } else { "who?" })),
     })
     .await;
     let camera = rough.camera(Quirks::default());
-    let upload = |body| Request::post("/upload").body(body).unwrap();
-    for (body, first) in [(streamed("firmware"), ""), (sent("firmware"), "firmware")] {
+    let upload = |body| Request::post("/upload").header("content-type", "x/y").body(body).unwrap();
+    let long = "firmware".repeat(10_000);
+    for (body, asked, first) in
+        [(streamed("firmware"), "HEAD", ""), (sent(long), "HEAD", ""), (sent("firmware"), "POST", "firmware")]
+    {
         camera.forget();
         let response = camera.fetch(upload(body), Some(&eve()), SOON).await.unwrap();
         assert_eq!(text(response.into_body()).await, "thanks");
         let heard = rough.heard();
         assert_eq!(heard.len(), 2);
         assert_eq!(heard[0].body, first, "{heard:?}");
+        assert!(heard[0].head.starts_with(&format!("{asked} /upload HTTP/1.1\r\n")), "{heard:?}");
+        assert_eq!(heard[0].head.contains("x/y"), asked == "POST", "{heard:?}");
         assert!(heard[1].body.contains("firmware") && heard[1].header("Authorization").is_some(), "{heard:?}");
         assert_eq!(heard[0].connection, heard[1].connection, "the refusal was read");
     }
     let response = camera.fetch(upload(sent("x")), None, SOON).await.unwrap();
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "nothing is shown without an account");
+}
+
+/// StartFirmwareUpgrade gives an address that is good once, and mostly wants no account.
+#[tokio::test]
+async fn the_address_of_an_upload_that_is_good_once_is_used_once() {
+    for knows_head in [true, false] {
+        let rough = Rough::start(move |heard| match heard.head.starts_with("POST") {
+            true if heard.body.contains("firmware") => say(answer("200 OK", "", "thanks")),
+            true => Deed::Last(answer("500 Internal Server Error", "", "an upload of nothing")),
+            false if knows_head => say(answer("405 Method Not Allowed", "", "")),
+            false => Deed::Last(Vec::new()),
+        })
+        .await;
+        let camera = rough.camera(Quirks::default());
+        let upload = Request::post("/upload?once").body(streamed("firmware")).unwrap();
+        let response = camera.fetch(upload, Some(&eve()), SOON).await.unwrap();
+        assert_eq!(text(response.into_body()).await, "thanks");
+        let posts = rough.heard().into_iter().filter(|heard| heard.head.starts_with("POST")).count();
+        assert_eq!(posts, 1);
+    }
+}
+
+#[tokio::test]
+async fn what_challenges_the_upload_alone_is_answered_at_the_next_one() {
+    let digest = "WWW-Authenticate: Digest realm=\"r\", nonce=\"n\", qop=\"auth\"\r\n";
+    let rough = Rough::start(move |heard| match (heard.head.starts_with("POST"), heard.header("Authorization")) {
+        (true, Some(_)) => say(answer("200 OK", "", "thanks")),
+        (true, None) => say(answer("401 Unauthorized", digest, "who?")),
+        (false, _) => say(answer("405 Method Not Allowed", "", "")),
+    })
+    .await;
+    let camera = rough.camera(Quirks::default());
+    for status in [StatusCode::UNAUTHORIZED, StatusCode::OK] {
+        let upload = Request::post("/upload").body(streamed("firmware")).unwrap();
+        assert_eq!(camera.fetch(upload, Some(&eve()), SOON).await.unwrap().status(), status);
+    }
+    assert_eq!(rough.heard().len(), 4, "each body went once");
 }
 
 #[test]
