@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::response::Parts;
 use http::{HeaderValue, Response, StatusCode};
+use memchr::memmem;
 use oriel_client::camera::Account;
 use oriel_client::quirks::Profile;
 use oriel_client::relay::addresses::addresses;
@@ -335,8 +336,7 @@ fn patience(envelope: &Envelope<'_>) -> (Kind, Duration) {
 
 /// The fault by which a camera says that it does not let us in; some say it with status 200.
 fn refusal(status: StatusCode, reply: &[u8]) -> Option<Fault> {
-    const WORD: &[u8] = b"NotAuthorized";
-    if (status.is_success() && reply.len() > 8 * 1024) || !reply.windows(WORD.len()).any(|window| window == WORD) {
+    if (status.is_success() && reply.len() > 8 * 1024) || memmem::find(reply, b"NotAuthorized").is_none() {
         return None;
     }
     let fault = Envelope::parse(reply, &Limits::REPLY).ok()?.fault()?;
