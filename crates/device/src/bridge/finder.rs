@@ -101,7 +101,7 @@ fn wanted(discover: &Discover, found: &Found) -> Option<Camera> {
         addresses.sort_by_key(|address| address.scheme() != "https");
     }
     let address = addresses.into_iter().next()?;
-    Some(Camera { endpoint: found.endpoint.clone(), address, title: found.name() })
+    Some(Camera { endpoint: found.endpoint.clone(), address, moved: None, title: found.name() })
 }
 
 /// Whether it has a scope, or one below it.

@@ -139,6 +139,9 @@ async fn start(slot: &Slot, means: &Means, listed: &mut watch::Receiver<Arc<Came
                 Ok((camera, kept)) => {
                     slot.set_entry(CameraEntry::clone(&camera.entry()));
                     slot.set_problem(None);
+                    if kept.memory().is_of_use() || !camera.status().uplinks.is_empty() {
+                        slot.set_reached();
+                    }
                     return (camera, kept);
                 }
                 Err(error) => error,
@@ -192,6 +195,12 @@ impl Tending<'_> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Passes nothing on while another camera is at the address.
+    fn hold(&self, why: Option<Arc<str>>) {
+        self.slot.set_misplaced(why.is_some());
+        self.camera.hold(why);
+    }
+
     /// Follows the list.
     async fn follow(&self, mut listed: watch::Receiver<Arc<CameraEntry>>) {
         while listed.changed().await.is_ok() {
@@ -206,7 +215,7 @@ impl Tending<'_> {
     /// Makes the camera what the list says, with what is known better.
     fn apply(&self, listed: &CameraEntry) {
         if !self.kept().memory().is_of(listed) {
-            self.camera.hold(None);
+            self.hold(None);
         }
         let entry = self.kept().memory().apply(listed);
         match self.camera.change(entry.clone()) {
@@ -228,6 +237,7 @@ impl Tending<'_> {
             let answers = matches!(*contact.borrow_and_update(), Contact::Answers) && time.is_ok();
             let wait = if answers {
                 (failures, pause) = (0, LOOK_AGAIN.0);
+                self.slot.set_reached();
                 let address = self.slot.entry().address.clone();
                 if asked.is_due(&entry, &address) {
                     let who = self.learn(&entry).await;
@@ -280,7 +290,7 @@ impl Tending<'_> {
         if !is_it {
             return self.is_another(listed, serial.as_deref()).await;
         }
-        self.camera.hold(None);
+        self.hold(None);
         self.slot.set_problem(None);
         if self.kept().memory().apply(listed).endpoint != self.slot.entry().endpoint {
             self.apply(listed);
@@ -293,7 +303,7 @@ impl Tending<'_> {
     async fn is_another(&self, listed: &CameraEntry, serial: Option<&str>) -> Who {
         let known = self.kept().memory().serial(listed).map(str::to_owned);
         tracing::warn!(camera = self.slot.name(), serial, known, "another camera is at this address");
-        self.camera.hold(Some("another camera is at this camera's address; the bridge looks for the right one".into()));
+        self.hold(Some("another camera is at this camera's address; the bridge looks for the right one".into()));
         self.slot.set_problem(Some(format!(
             "another camera, {}, is at its address; the right one is looked for. If this one takes its place, give its endpoint in the list",
             serial.unwrap_or("without a serial number"),
@@ -312,7 +322,7 @@ impl Tending<'_> {
         tracing::info!(camera = self.slot.name(), from = %entry.address, to = %address, "the camera was found elsewhere");
         self.kept().change(|memory| memory.found(listed, &address));
         self.apply(listed);
-        self.camera.hold(None);
+        self.hold(None);
         self.slot.set_problem(None);
         true
     }

@@ -124,6 +124,7 @@ impl Bridge {
             keepers: BTreeMap::new(),
             leaving: BTreeMap::new(),
             full: false,
+            deaf: false,
         };
         let driver = tokio::spawn(driver.run(found, stopped));
         Ok(Self { lan, slots, wanted, reload, problem, stop: Some(stop), driver, _lock: lock })
@@ -260,6 +261,8 @@ struct Driver {
     /// Those that drain; a camera of the same name starts after them.
     leaving: BTreeMap<String, Keeper>,
     full: bool,
+    /// Whether the sockets on the LAN could not be opened when they were last needed.
+    deaf: bool,
 }
 
 impl Driver {
@@ -302,6 +305,8 @@ impl Driver {
             is_new
         });
         let mut entries = now.cameras.clone();
+        let keepers = &self.keepers;
+        self.known.follow(|name| keepers.get(name)?.slot.asked_at());
         if let Some(discover) = &now.discover {
             entries.extend(self.known.entries(discover, &self.as_known(&now.cameras)));
         }
@@ -312,12 +317,11 @@ impl Driver {
         }
     }
 
-    /// The listed cameras with what was learnt of them since.
+    /// The listed cameras with what was learnt of them since, unless the list has changed since then.
     fn as_known(&self, listed: &[CameraEntry]) -> Vec<CameraEntry> {
         let better = |entry: &CameraEntry| {
-            let slot = self.keepers.get(&entry.name).map(|keeper| keeper.slot.entry());
-            let endpoint = entry.endpoint.clone().or_else(|| slot.as_ref().and_then(|slot| slot.endpoint.clone()));
-            CameraEntry { endpoint, ..entry.clone() }
+            let keeper = self.keepers.get(&entry.name).filter(|keeper| **keeper.listed.borrow() == *entry);
+            keeper.map_or_else(|| entry.clone(), |keeper| CameraEntry::clone(&keeper.slot.entry()))
         };
         listed.iter().map(better).collect()
     }
@@ -354,23 +358,31 @@ impl Driver {
     fn look_around(&mut self, now: &Wanted) {
         // A camera on this very machine moves nowhere.
         let is_needed = now.discover.is_some() || now.cameras.iter().any(|camera| !is_here(camera));
-        if self.finder.as_ref().is_some_and(|finder| finder.is_for(now.discover.as_ref())) == is_needed {
+        let is_for = self.finder.as_ref().map(|finder| finder.is_for(now.discover.as_ref()));
+        if is_right(is_for, is_needed) {
             return;
         }
         self.finder = None;
         if is_needed {
             match Finder::open(now.discover.clone(), Arc::clone(&self.slots), self.found_by.clone()) {
                 Ok(finder) => self.finder = Some(finder),
-                Err(error) => tracing::warn!(%error, "cameras cannot be looked for on this machine's networks"),
+                // It is tried again, and said once.
+                Err(error) if !self.deaf => {
+                    tracing::warn!(%error, "cameras cannot be looked for on this machine's networks");
+                }
+                Err(_) => {}
             }
         }
+        self.deaf = is_needed && self.finder.is_none();
         self.search.send_replace(self.finder.as_ref().map(Finder::search));
     }
 
     fn learn(&mut self, camera: Camera, now: &Wanted) {
         let Some(discover) = &now.discover else { return };
         let (endpoint, address) = (camera.endpoint.clone(), camera.address.clone());
-        match self.known.learn(camera, discover.most) {
+        let is_taken = self.slots.all().iter().any(|slot| slot.is_at(&address));
+        let is_stale = |name: &str| self.slots.named(name).is_some_and(|slot| slot.is_stale());
+        match self.known.learn(camera, discover, is_taken, is_stale) {
             Learnt::New => tracing::info!(endpoint, %address, "a camera was found"),
             Learnt::Full if !self.full => {
                 self.full = true;
@@ -395,6 +407,15 @@ impl Driver {
     }
 }
 
+/// Whether the sockets on the LAN are as they should be. `is_for`: they are open, for what is wanted or for something else.
+fn is_right(is_for: Option<bool>, is_needed: bool) -> bool {
+    match (is_for, is_needed) {
+        (Some(is_for), true) => is_for,
+        (Some(_), false) => false,
+        (None, is_needed) => !is_needed,
+    }
+}
+
 /// Whether the camera is this very machine.
 fn is_here(camera: &CameraEntry) -> bool {
     match camera.address.host() {
@@ -402,5 +423,18 @@ fn is_here(camera: &CameraEntry) -> bool {
         Some(Host::Ipv6(host)) => host.is_loopback(),
         Some(Host::Domain(name)) => name == "localhost",
         None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sockets_that_nobody_needs_are_closed_and_those_for_something_else_are_opened_anew() {
+        let right = [(Some(true), true), (None, false)];
+        let wrong = [(Some(false), true), (Some(true), false), (Some(false), false), (None, true)];
+        assert!(right.into_iter().all(|(is_for, is_needed)| is_right(is_for, is_needed)));
+        assert!(!wrong.into_iter().any(|(is_for, is_needed)| is_right(is_for, is_needed)));
     }
 }

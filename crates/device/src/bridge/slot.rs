@@ -1,10 +1,15 @@
 //! One place of the bridge: what the LAN's port and whoever asks how it does need to know of a camera, while its keeper tends to it.
 
 use super::camera::{BridgedCamera, CameraStatus, Contact};
-use super::entry::{CameraEntry, same_endpoint};
+use super::entry::{CameraEntry, same_endpoint, same_place};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 use url::Url;
+
+/// A camera that was found and has never answered for so long may make room for others.
+const STALE: Duration = Duration::from_secs(3600);
 
 /// How the bridge's enrolment of a camera goes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -52,6 +57,7 @@ pub(super) struct Slot {
     inner: Mutex<Inner>,
     /// True when the camera is on its way out: what still goes on is cut off.
     gone: watch::Sender<bool>,
+    begun: Instant,
     /// Wakes the keeper: somebody knows more than it does.
     pub(super) nudge: Notify,
 }
@@ -63,16 +69,29 @@ struct Inner {
     found: bool,
     problem: Option<String>,
     enrolment: Enrolment,
+    /// Whether the camera ever answered.
+    reached: bool,
+    /// Whether another camera is at its address.
+    misplaced: bool,
 }
 
 impl Slot {
     pub(super) fn new(entry: &Arc<CameraEntry>, found: bool, title: Option<String>) -> Self {
-        let inner = Inner { camera: None, entry: Arc::clone(entry), found, problem: None, enrolment: Enrolment::None };
+        let inner = Inner {
+            camera: None,
+            entry: Arc::clone(entry),
+            found,
+            problem: None,
+            enrolment: Enrolment::None,
+            reached: false,
+            misplaced: false,
+        };
         Self {
             name: entry.name.clone(),
             title,
             inner: Mutex::new(inner),
             gone: watch::Sender::new(false),
+            begun: Instant::now(),
             nudge: Notify::new(),
         }
     }
@@ -101,6 +120,32 @@ impl Slot {
 
     pub(super) fn set_problem(&self, problem: Option<String>) {
         self.inner().problem = problem;
+    }
+
+    /// The camera is there, or has been.
+    pub(super) fn set_reached(&self) {
+        self.inner().reached = true;
+    }
+
+    pub(super) fn set_misplaced(&self, misplaced: bool) {
+        self.inner().misplaced = misplaced;
+    }
+
+    /// Where the camera is asked, once it runs.
+    pub(super) fn asked_at(&self) -> Option<Url> {
+        let inner = self.inner();
+        inner.camera.is_some().then(|| inner.entry.address.clone())
+    }
+
+    /// Whether this camera is where the address leads to, as far as is known.
+    pub(super) fn is_at(&self, address: &Url) -> bool {
+        let inner = self.inner();
+        !inner.misplaced && same_place(&inner.entry.address, address)
+    }
+
+    /// Whether the camera was waited for in vain, and long enough.
+    pub(super) fn is_stale(&self) -> bool {
+        self.begun.elapsed() > STALE && !self.inner().reached
     }
 
     pub(super) fn set_enrolment(&self, enrolment: Enrolment) {
