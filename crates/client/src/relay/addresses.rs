@@ -17,6 +17,8 @@ pub struct Addresses {
     pub rewritten: Option<Vec<u8>>,
     /// Path and query, as the device knows them, of the services that it named.
     pub services: Vec<String>,
+    /// These are subscriptions, which come and go (WS-BaseNotification §4.2).
+    pub are_subscriptions: bool,
     /// Scheme and authority of each of these, as the device wrote them; empty where they are ours.
     pub origins: Vec<String>,
     /// The same, of what it says can be fetched or put there.
@@ -38,6 +40,8 @@ pub fn addresses(reply: &[u8], base: &str) -> Addresses {
         }
         (!ours).then(|| format!("{base}{path}"))
     });
+    let names_subscription = || std::str::from_utf8(reply).is_ok_and(|text| text.contains("SubscriptionReference"));
+    found.are_subscriptions = !found.services.is_empty() && names_subscription();
     found
 }
 
@@ -142,6 +146,14 @@ mod tests {
         let reply = "<XAddr xmlns='http://www.onvif.org/x'>http://a/<![CDATA[b&c]]>d</XAddr>";
         assert!(rewritten(reply).unwrap().ends_with(">https://cloud.example:8443/d/cam/b&amp;cd</XAddr>"));
         assert_eq!(services(reply), ["/b&cd"]);
+    }
+
+    #[test]
+    fn subscriptions_are_told_from_services() {
+        let address = format!("<Address xmlns='{WS_ADDRESSING}'>http://192.168.1.64/event?id=7</Address>");
+        let reply = format!("<SubscriptionReference xmlns='urn:e'>{address}</SubscriptionReference>");
+        assert!(addresses(reply.as_bytes(), BASE).are_subscriptions);
+        assert!(!addresses(address.as_bytes(), BASE).are_subscriptions);
     }
 
     #[test]

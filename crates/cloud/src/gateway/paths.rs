@@ -34,13 +34,13 @@ impl GivenOut {
         if is_usual(target) {
             return true;
         }
-        let devices = self.0.lock().expect("no holder panics");
-        devices.get(device).is_some_and(|known| known.is_service(target))
+        let mut devices = self.0.lock().expect("no holder panics");
+        devices.get_mut(device).is_some_and(|known| known.is_service(target))
     }
 
     /// What this device said that `target` is.
     pub(super) fn resource(&self, device: &str, target: &PathAndQuery) -> Option<Resource> {
-        self.0.lock().expect("no holder panics").get(device)?.resource(target)
+        self.0.lock().expect("no holder panics").get_mut(device)?.resource(target)
     }
 }
 

@@ -1,15 +1,15 @@
 //! A SOAP request: checked on our own parse, answered here where it is ours, and else sent to the camera as written from that parse; and the camera's reply
 //! (Core §5.9.4, §8.1.2; Event §9).
 
-use super::door::{Asked, DEVICE_SERVICE, Door, OURS, path};
+use super::called::{ANONYMOUS, answers_here, consumer};
+use super::door::{Asked, DEVICE_SERVICE, Door, OURS};
 use super::refusal::{Language, refused, unfit};
 use super::relayed::{self, beginning};
 use super::way::{Current, Kind, Permit, Question};
-use super::{legacy, merge};
 use crate::door::{Origin, Refused, faulty, plain, read, soap};
 use crate::services::{Call, bridged};
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::CONTENT_LENGTH;
 use http::response::Parts;
 use http::{HeaderValue, Response, StatusCode};
 use memchr::memmem;
@@ -18,48 +18,70 @@ use oriel_client::quirks::Profile;
 use oriel_client::relay::addresses::addresses;
 use oriel_client::relay::check::{self, Parsed};
 use oriel_client::relay::headers;
-use oriel_onvif::device_mgmt::{GetCapabilities, GetDeviceInformation, GetServices, GetServicesResponse};
+use oriel_onvif::device_mgmt::{GetDeviceInformation, GetServices};
 use oriel_onvif::{notification, ns};
 use oriel_soap::envelope::{self, Addressing, Headers};
-use oriel_soap::xml::{self, Any, Limits, read as element};
-use oriel_soap::{AccessClass, Caller, Envelope, Fault, Level, Operation as _, Reply, With as _};
+use oriel_soap::xml::{self, Limits, read as element};
+use oriel_soap::{AccessClass, Caller, Envelope, Fault, Level, Operation as _, Reply};
 use oriel_uplink::{Body, body};
 use std::time::Duration;
 
 /// How long a camera may take to begin its answer.
-const ANSWER: Duration = Duration::from_secs(30);
+pub(super) const ANSWER: Duration = Duration::from_secs(30);
 /// How much longer than it was asked to wait for messages.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The longest that messages are waited for, that included.
 const LONGEST: Duration = Duration::from_secs(150);
 /// How long the body of a short answer may take.
-const SHORT_BODY: Duration = Duration::from_secs(30);
+pub(super) const SHORT_BODY: Duration = Duration::from_secs(30);
 /// An answer of at most this length is read whole, and its addresses are made to lead through us.
-const SHORT_ANSWER: usize = 256 * 1024;
+pub(super) const SHORT_ANSWER: usize = 256 * 1024;
 /// A longer one is passed on as it comes, up to this length.
 const LONGEST_ANSWER: u64 = 64 * 1024 * 1024;
-/// WS-Addressing's address of whoever asks on this connection.
-const ANONYMOUS: &str = "http://www.w3.org/2005/08/addressing/anonymous";
+/// Bounds on what we wrote from a parse that had closer ones; its length is that of what is there already.
+const WRITTEN: Limits = Limits { bytes: usize::MAX, ..Limits::REPLY };
 
 /// A request that goes to the camera.
-struct Passing {
+pub(super) struct Passing {
     operation: String,
     /// Written from our parse.
-    envelope: Bytes,
+    pub(super) envelope: Bytes,
     action: Option<String>,
     /// Path and query at the camera.
-    target: String,
-    account: Option<Account>,
+    pub(super) target: String,
+    pub(super) account: Option<Account>,
     caller: Caller,
+    /// It needs no account, at any device.
+    is_for_all: bool,
     names_media: bool,
     /// GetServices: with the capabilities of each, or without.
     services: Option<bool>,
     /// GetDeviceInformation.
     tells_kind: bool,
     /// The headers of its answer, if that should become ours.
-    answering: Option<Addressing>,
+    pub(super) answering: Option<Addressing>,
     kind: Kind,
     answer: Duration,
+}
+
+impl Passing {
+    /// As the camera is asked; `write` writes the envelope.
+    pub(super) fn question<'q>(&'q self, write: &'q (dyn Fn(&Headers) -> Vec<u8> + Send + Sync)) -> Question<'q> {
+        Question {
+            target: &self.target,
+            action: self.action.as_deref(),
+            write,
+            account: self.account.as_ref(),
+            is_for_all: self.is_for_all,
+            kind: self.kind,
+            answer: self.answer,
+        }
+    }
+
+    /// Whether it comes from one who showed nothing, and may be asked to.
+    pub(super) fn is_nobody(&self, asked: &Asked) -> bool {
+        self.caller.levels.is_anonymous() && matches!(asked.origin, Origin::Lan { .. })
+    }
 }
 
 /// What a request came to.
@@ -113,11 +135,18 @@ impl Door {
             let text = "only an administrator may send SOAP to a path that is not below /onvif/ and that the camera did not name";
             return Err(Language::Soap.say(StatusCode::FORBIDDEN, text));
         }
-        answers_here(&parsed)?;
-        Ok(Understood::Passing(Box::new(self.passing(asked, &parsed, caller))))
+        answers_here(&parsed.envelope).map_err(faulty)?;
+        consumer(&parsed.envelope, &caller, &self.shared.call_out).map_err(faulty)?;
+        Ok(Understood::Passing(Box::new(self.passing(asked, &parsed, caller, is_for_all)?)))
     }
 
-    fn passing(&self, asked: &Asked, parsed: &Parsed<'_>, caller: Caller) -> Passing {
+    fn passing(
+        &self,
+        asked: &Asked,
+        parsed: &Parsed<'_>,
+        caller: Caller,
+        is_for_all: bool,
+    ) -> Result<Passing, Refused> {
         let current = self.way.current();
         let target = self.target(asked, &current);
         let to = parsed.envelope.addressing();
@@ -131,48 +160,39 @@ impl Door {
         let (namespace, name) = parsed.envelope.operation();
         let is_list = (namespace, name) == (GetServices::SERVICE.uri, GetServices::NAME);
         let asks_more = || parsed.envelope.request::<GetServices>().is_ok_and(|asked| asked.include_capability);
-        Passing {
+        let envelope = parsed.envelope.reserialise_with(&Headers { username_token: None, addressing });
+        // It is read again for each token, and what was within the bounds may be beyond them with the header that was added.
+        Envelope::parse(&envelope, &WRITTEN).map_err(faulty)?;
+        Ok(Passing {
             operation: name.to_owned(),
-            envelope: parsed.envelope.reserialise_with(&Headers { username_token: None, addressing }).into(),
+            envelope: envelope.into(),
             action: parsed.action.clone(),
             target,
             account: current.account(caller.levels),
             caller,
+            is_for_all,
             names_media: parsed.names_media(),
             services: is_list.then(asks_more),
             tells_kind: (namespace, name) == (GetDeviceInformation::SERVICE.uri, GetDeviceInformation::NAME),
             answering: is_list.then(|| to.answering::<GetServices>()).flatten(),
             kind,
             answer,
-        }
+        })
     }
 
     /// Where the camera has what was asked for here.
     fn target(&self, asked: &Asked, current: &Current) -> String {
-        let usual = asked.target.as_str() == DEVICE_SERVICE && !self.way.known().is_named(&asked.target);
+        let usual = asked.target.as_str() == DEVICE_SERVICE && !self.way.known().names_usual();
         if usual { current.entry.address.path().to_owned() } else { asked.target.to_string() }
     }
 
     async fn pass(&self, asked: &Asked, passing: &Passing) -> Result<Response<Body>, Refused> {
+        if let Some(include) = passing.services {
+            return self.list(asked, passing, include).await;
+        }
         let write = |headers: &Headers| written(&passing.envelope, headers);
-        let question = Question {
-            target: &passing.target,
-            action: passing.action.as_deref(),
-            write: &write,
-            account: passing.account.as_ref(),
-            kind: passing.kind,
-            answer: passing.answer,
-        };
-        let asked_camera = Box::pin(self.way.ask(&question)).await;
-        let (response, permit) = match (asked_camera, passing.services) {
-            (Ok(answered), _) => answered,
-            (Err(failure), Some(include)) => {
-                let last = self.remembered.last(include).await;
-                let last = last.ok_or_else(|| Language::Soap.failed(&failure))?;
-                return Ok(self.lead(asked, passing, soap_head(), self.with_ours(asked, include, last)));
-            }
-            (Err(failure), None) => return Err(Language::Soap.failed(&failure)),
-        };
+        let asked_camera = Box::pin(self.way.ask(&passing.question(&write))).await;
+        let (response, permit) = asked_camera.map_err(|failure| Language::Soap.failed(&failure))?;
         if let Some(why) = unfit(&response) {
             return Err(Language::Soap.say(StatusCode::BAD_GATEWAY, why));
         }
@@ -184,8 +204,7 @@ impl Door {
 
     /// The camera does not let us in. Who showed nothing, and asked for what needs nothing, is asked to show something after all.
     fn shut_out(&self, asked: &Asked, passing: &Passing, why: &str) -> Refused {
-        let is_nobody = passing.caller.levels.is_anonymous() && matches!(asked.origin, Origin::Lan { .. });
-        if is_nobody {
+        if passing.is_nobody(asked) {
             return self.challenge();
         }
         Language::Soap.shut_out(passing.account.as_ref().map(|account| account.user.as_str()), why)
@@ -204,8 +223,7 @@ impl Door {
         parts.extensions.clear();
         parts.version = http::Version::default();
         let say = |text: &str| Language::Soap.say(StatusCode::BAD_GATEWAY, text);
-        let most = if passing.services.is_some() { Limits::REPLY.bytes } else { SHORT_ANSWER };
-        let read = tokio::time::timeout(SHORT_BODY, beginning(&mut incoming, most)).await;
+        let read = tokio::time::timeout(SHORT_BODY, beginning(&mut incoming, SHORT_ANSWER)).await;
         let read = read.map_err(|_| say("the camera did not finish its answer in time"))?;
         let (bytes, is_whole) = read.ok_or_else(|| say("the camera broke off its answer"))?;
         if !is_whole {
@@ -214,23 +232,15 @@ impl Door {
         }
         drop((incoming, permit));
         if let Some(fault) = refusal(parts.status, &bytes) {
+            self.way.refused(passing.account.as_ref());
             return Err(self.shut_out(asked, passing, &format!(" for {} ({})", passing.operation, fault.reason)));
         }
         if passing.tells_kind && parts.status.is_success() {
             self.learn_kind(&bytes);
         }
-        let Some(include) = passing.services else { return Ok(self.lead(asked, passing, parts, bytes)) };
-        let bytes = if merge::is_list(&bytes) {
-            bytes
-        } else {
-            let Some(list) = self.old_list(passing).await else {
-                return Ok(self.lead(asked, passing, parts, bytes));
-            };
-            (parts.status, parts.headers) = (StatusCode::OK, soap_head().headers);
-            list
-        };
-        self.remembered.keep(include, &bytes).await;
-        let bytes = self.with_ours(asked, include, bytes);
+        if parts.status.is_success() && !passing.is_for_all {
+            self.way.taken(passing.account.as_ref());
+        }
         Ok(self.lead(asked, passing, parts, bytes))
     }
 
@@ -242,30 +252,8 @@ impl Door {
         }
     }
 
-    /// The list of a camera that has no GetServices yet, as that would answer; none if it does not tell it in this way either.
-    async fn old_list(&self, passing: &Passing) -> Option<Bytes> {
-        let asked = GetCapabilities::default();
-        let write = |headers: &Headers| envelope::request(&asked, headers);
-        let question = Question {
-            target: &passing.target,
-            action: None,
-            write: &write,
-            account: passing.account.as_ref(),
-            kind: Kind::Soon,
-            answer: ANSWER,
-        };
-        let (response, _permit) = Box::pin(self.way.ask(&question)).await.ok()?;
-        let mut body = response.into_body();
-        let read = tokio::time::timeout(SHORT_BODY, beginning(&mut body, SHORT_ANSWER)).await;
-        let (reply, _) = read.ok().flatten().filter(|(_, is_whole)| *is_whole)?;
-        let list = GetServicesResponse::with(|list| list.service = legacy::services(&reply).unwrap_or_default());
-        let none = list.service.is_empty();
-        let reply = || envelope::reply(ns::TDS, GetServices::RESPONSE, &list, passing.answering.clone());
-        (!none).then(|| reply().into())
-    }
-
     /// An answer whose addresses lead through us, and are remembered.
-    fn lead(&self, asked: &Asked, passing: &Passing, mut parts: Parts, bytes: Bytes) -> Response<Body> {
+    pub(super) fn lead(&self, asked: &Asked, passing: &Passing, mut parts: Parts, bytes: Bytes) -> Response<Body> {
         let base = asked.base.to_string();
         let mut found = addresses(&bytes, &base);
         let bytes = found.rewritten.take().map_or(bytes, Bytes::from);
@@ -273,51 +261,15 @@ impl Door {
         parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
         Response::from_parts(parts, body::full(bytes))
     }
-
-    /// The camera's services with ours.
-    fn with_ours(&self, asked: &Asked, include: bool, reply: Bytes) -> Bytes {
-        let namespaces: Vec<&str> = bridged::SERVICES.iter().map(|service| service.namespace.uri).collect();
-        let rows = bridged::SERVICES.iter().map(|service| {
-            let row = service.shown(asked.base.join(&path(service)), include, &self.shared);
-            Any::of(ns::TDS, "Service", &row)
-        });
-        let rows: Vec<Any> = rows.collect();
-        merge::services(&reply, &namespaces, &rows).map_or(reply, Bytes::from)
-    }
-}
-
-/// The head of a SOAP answer of ours.
-fn soap_head() -> Parts {
-    let mut response = Response::new(());
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(envelope::CONTENT_TYPE));
-    response.into_parts().0
 }
 
 /// What is sent: as it was checked, with these headers besides its own.
-fn written(envelope: &Bytes, headers: &Headers) -> Vec<u8> {
+pub(super) fn written(envelope: &Bytes, headers: &Headers) -> Vec<u8> {
     if headers.username_token.is_none() && headers.addressing.is_none() {
         return envelope.to_vec();
     }
-    let parsed = Envelope::parse(envelope, &Limits::REPLY).expect("it was written from a parse");
+    let parsed = Envelope::parse(envelope, &WRITTEN).expect("it was read with these bounds before it was taken");
     parsed.reserialise_with(headers)
-}
-
-/// The camera answers us, and nobody else: an answer that is sent elsewhere would be sent by the camera, to wherever the caller says.
-fn answers_here(parsed: &Parsed<'_>) -> Result<(), Refused> {
-    let elsewhere = parsed.envelope.headers().any(|block| {
-        let (namespace, local) = element::name(block);
-        let addressing = namespace == oriel_soap::ns::WSA.uri || namespace == oriel_soap::ns::WSADIS.uri;
-        let address = || block.descendants().find(|node| node.is_element() && node.tag_name().name() == "Address");
-        addressing
-            && ["ReplyTo", "FaultTo"].contains(&local)
-            && address().and_then(|address| address.text()).is_none_or(|text| !text.trim().ends_with("/anonymous"))
-    });
-    if elsewhere {
-        return Err(faulty(Fault::invalid_args(
-            "replies and faults go to whoever asked, so ReplyTo and FaultTo have to be anonymous",
-        )));
-    }
-    Ok(())
 }
 
 /// How long its answer may take, and its place with it.
@@ -335,7 +287,7 @@ fn patience(envelope: &Envelope<'_>) -> (Kind, Duration) {
 }
 
 /// The fault by which a camera says that it does not let us in; some say it with status 200.
-fn refusal(status: StatusCode, reply: &[u8]) -> Option<Fault> {
+pub(super) fn refusal(status: StatusCode, reply: &[u8]) -> Option<Fault> {
     if (status.is_success() && reply.len() > 8 * 1024) || memmem::find(reply, b"NotAuthorized").is_none() {
         return None;
     }

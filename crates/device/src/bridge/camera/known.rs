@@ -1,5 +1,6 @@
 //! What one camera named in its replies: where it may be asked, and by what name it knows these places itself.
 
+use super::door::DEVICE_SERVICE;
 use http::uri::PathAndQuery;
 use oriel_client::relay::addresses::Addresses;
 use oriel_client::relay::given_out::{self, Resource, is_usual};
@@ -17,6 +18,8 @@ pub(super) struct Known {
     given: given_out::Known,
     /// Path and query, and scheme and authority as the camera wrote them, where those are not the ones that it is asked at. The newest last.
     names: VecDeque<(String, String)>,
+    /// The camera itself has something where every device service is looked for.
+    names_usual: bool,
 }
 
 impl Known {
@@ -34,28 +37,35 @@ impl Known {
             }
             self.names.push_back((path.clone(), origin.clone()));
         }
+        self.names_usual |= found.services.iter().any(|path| path == DEVICE_SERVICE);
         self.given.remember(found, media);
     }
 
     /// Whether a caller who is no administrator may send SOAP there.
-    pub(super) fn is_service(&self, target: &PathAndQuery) -> bool {
+    pub(super) fn is_service(&mut self, target: &PathAndQuery) -> bool {
         is_usual(target) || self.given.is_service(target)
     }
 
-    /// Whether the camera itself said that a service is there.
-    pub(super) fn is_named(&self, target: &PathAndQuery) -> bool {
-        self.given.is_service(target)
+    /// Whether the camera itself said that there is something where every device service is looked for.
+    pub(super) fn names_usual(&self) -> bool {
+        self.names_usual
     }
 
     /// What the camera said that is there.
-    pub(super) fn resource(&self, target: &PathAndQuery) -> Option<Resource> {
+    pub(super) fn resource(&mut self, target: &PathAndQuery) -> Option<Resource> {
         self.given.resource(target)
     }
 
     /// What the camera calls this place itself.
-    pub(super) fn own_name(&self, target: &str, address: &Url) -> String {
-        match self.names.iter().find(|(path, _)| path == target) {
-            Some((path, origin)) => format!("{origin}{path}"),
+    pub(super) fn own_name(&mut self, target: &str, address: &Url) -> String {
+        let named = self.names.iter().position(|(path, _)| path == target);
+        match named.and_then(|at| self.names.remove(at)) {
+            Some((path, origin)) => {
+                let name = format!("{origin}{path}");
+                // What is used is remembered longest.
+                self.names.push_back((path, origin));
+                name
+            }
             None => match address.origin() {
                 Origin::Tuple(..) => format!("{}{target}", address.origin().ascii_serialization()),
                 Origin::Opaque(_) => target.to_owned(),
@@ -79,7 +89,7 @@ mod tests {
         known.remember(named("http://192.168.1.64:80", "/event/1?x=2"), false, &address);
         known.remember(named("HTTP://203.0.113.7:8081", "/onvif/media"), false, &address);
         known.remember(named("", "/ours"), false, &address);
-        let name = |target: &str| known.own_name(target, &address);
+        let mut name = |target: &str| known.own_name(target, &address);
         assert_eq!(name("/event/1?x=2"), "http://192.168.1.64:80/event/1?x=2");
         assert_eq!(name("/onvif/media"), "http://203.0.113.7:8081/onvif/media");
         assert_eq!(name("/event/1"), "http://203.0.113.7:8081/event/1");

@@ -29,14 +29,19 @@ pub(super) fn services(reply: &[u8]) -> Option<Vec<Service>> {
         let (_, namespace) = SERVICES.iter().find(|(name, _)| *name == read::name(element).1)?;
         let address = read::elements(element).find(|child| is(*child, ns::TT, "XAddr"))?;
         let address = address.text().map(str::trim).filter(|address| !address.is_empty())?;
-        Some(Service::with(|service| {
-            service.namespace = namespace.uri.to_owned();
-            service.x_addr = address.to_owned();
-            // The old list does not say it; it was made for the second edition of the specifications.
-            service.version = OnvifVersion::with(|version| version.major = 2);
-        }))
+        Some(service(*namespace, address))
     });
     Some(found.collect())
+}
+
+/// A service of which no more is known.
+pub(super) fn service(namespace: Ns, address: &str) -> Service {
+    Service::with(|service| {
+        service.namespace = namespace.uri.to_owned();
+        service.x_addr = address.to_owned();
+        // The old list does not say it; it was made for the second edition of the specifications.
+        service.version = OnvifVersion::with(|version| version.major = 2);
+    })
 }
 
 fn is(node: Element<'_, '_>, namespace: Ns, local: &str) -> bool {

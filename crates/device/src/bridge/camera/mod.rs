@@ -8,6 +8,7 @@
 //!  uplinks                                                                      replies: addresses lead through us
 //! ```
 
+mod called;
 mod common;
 mod contact;
 mod door;
@@ -15,6 +16,8 @@ mod exchange;
 mod fetch;
 mod known;
 mod legacy;
+mod list;
+mod logins;
 mod merge;
 mod refusal;
 mod relayed;
@@ -102,6 +105,7 @@ impl BridgedCamera {
         });
         let insecure = common.insecure_uplinks;
         let door = Arc::new(Door::new(entry, Arc::clone(&shared), common, remembered)?);
+        door.recall().await;
         let answering = Arc::clone(&door);
         // The cloud says where it was asked; where it does not, nothing better is known.
         let local = (Ipv4Addr::UNSPECIFIED, 0).into();

@@ -41,6 +41,9 @@ impl Language {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "the camera answers as many requests as it takes at one time; try again".to_owned(),
             ),
+            Failure::ShutOut(user) => {
+                return self.shut_out(Some(user), " (it refused it a moment ago, and is not shown it again yet)");
+            }
             Failure::Transport(error @ TransportError::Timeout(_)) => {
                 (StatusCode::GATEWAY_TIMEOUT, format!("the camera did not answer: {error}"))
             }

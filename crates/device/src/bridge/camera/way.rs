@@ -2,11 +2,13 @@
 
 use super::contact::Breaker;
 use super::known::Known;
+use super::logins::Logins;
+use super::refusal::Language;
 use super::{Common, Contact};
 use crate::bridge::{Believe, CameraEntry};
 use crate::device::DeviceError;
-use crate::store::Role;
-use http::{Request, Response};
+use crate::store::{self, Role};
+use http::{Request, Response, StatusCode};
 use oriel_client::TransportError;
 use oriel_client::camera::{Account, Camera, Reach};
 use oriel_client::quirks::{Profile, Quirks};
@@ -43,6 +45,8 @@ pub(super) enum Failure {
     Silent(Arc<str>),
     /// Others are being answered.
     Busy,
+    /// The camera refused this account not long ago.
+    ShutOut(String),
     /// It was asked.
     Transport(TransportError),
 }
@@ -165,6 +169,7 @@ pub(super) struct Way {
     current: Mutex<Arc<Current>>,
     known: Mutex<Known>,
     breaker: Mutex<Breaker>,
+    logins: Mutex<Logins>,
     /// How many in a row were not answered in time.
     unanswered: AtomicU32,
     contact: watch::Sender<Contact>,
@@ -178,6 +183,8 @@ pub(super) struct Question<'q> {
     /// Makes the envelope with these headers besides its own.
     pub(super) write: &'q (dyn Fn(&Headers) -> Vec<u8> + Send + Sync),
     pub(super) account: Option<&'q Account>,
+    /// It needs none: one that is refused is left out.
+    pub(super) is_for_all: bool,
     pub(super) kind: Kind,
     /// How long the answer's head is waited for.
     pub(super) answer: Duration,
@@ -189,6 +196,7 @@ impl Way {
             current: Mutex::new(Arc::new(Current::new(entry, None, common)?)),
             known: Mutex::default(),
             breaker: Mutex::default(),
+            logins: Mutex::default(),
             unanswered: AtomicU32::new(0),
             contact: watch::Sender::default(),
         })
@@ -230,7 +238,36 @@ impl Way {
         };
         *lock(&self.current) = Arc::new(after);
         lock(&self.breaker).answered();
+        *lock(&self.logins) = Logins::default();
         Ok(())
+    }
+
+    /// The camera does not take this account, or not for this.
+    pub(super) fn refused(&self, account: Option<&Account>) {
+        self.note(account, |logins, user| logins.refused(user, Language::Soap, Instant::now()));
+    }
+
+    /// The camera did for this account what it does not do for everybody.
+    pub(super) fn taken(&self, account: Option<&Account>) {
+        self.note(account, |logins, user| logins.taken(user, Language::Soap));
+    }
+
+    /// Of an account that was changed meanwhile, nothing is learnt.
+    fn note(&self, account: Option<&Account>, learnt: impl FnOnce(&mut Logins, &str)) {
+        let Some(account) = account else { return };
+        let mut logins = lock(&self.logins);
+        let current = self.current();
+        let is_it = |one: &store::Account| one.name == account.user && one.password.reveal() == account.password;
+        if current.entry.accounts.iter().any(is_it) {
+            learnt(&mut logins, &account.user);
+        }
+    }
+
+    /// Whether the account may be shown.
+    fn shows(&self, account: Option<&Account>, language: Language) -> Result<(), Failure> {
+        let Some(account) = account else { return Ok(()) };
+        let admitted = lock(&self.logins).admit(&account.user, language, Instant::now());
+        if admitted { Ok(()) } else { Err(Failure::ShutOut(account.user.clone())) }
     }
 
     /// The camera says of itself that it is of this kind, by which it is asked from now on unless the entry says another one.
@@ -252,9 +289,17 @@ impl Way {
     pub(super) async fn ask(&self, question: &Question<'_>) -> Result<(Response<Body>, Permit), Failure> {
         let current = self.current();
         let permit = self.admitted(&current, question.kind).await?;
-        let Question { target, action, write, account, answer, .. } = *question;
+        let Question { target, action, write, mut account, is_for_all, answer, .. } = *question;
+        match self.shows(account, Language::Soap) {
+            Err(_) if is_for_all => account = None,
+            shows => shows?,
+        }
         let answered = current.camera.ask(target, action, write, account, answer).await;
-        Ok((self.judge(&current, answered)?, permit))
+        let response = self.judge(&current, answered)?;
+        if response.status() == StatusCode::UNAUTHORIZED {
+            self.refused(account);
+        }
+        Ok((response, permit))
     }
 
     /// Asks for anything else.
@@ -266,8 +311,16 @@ impl Way {
     ) -> Result<(Response<Body>, Permit), Failure> {
         let current = self.current();
         let permit = self.admitted(&current, Kind::Long).await?;
+        self.shows(account, Language::Plain)?;
         let answered = current.camera.fetch(request, account, answer).await;
-        Ok((self.judge(&current, answered)?, permit))
+        let response = self.judge(&current, answered)?;
+        let status = response.status();
+        self.note(account, |logins, user| match status {
+            StatusCode::UNAUTHORIZED => logins.refused(user, Language::Plain, Instant::now()),
+            status if status.is_success() => logins.taken(user, Language::Plain),
+            _ => {}
+        });
+        Ok((response, permit))
     }
 
     async fn admitted(&self, current: &Current, kind: Kind) -> Result<Permit, Failure> {
@@ -334,7 +387,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store;
 
     fn current(levels: &[Role]) -> Current {
         let account = |level: &Role| store::Account {
