@@ -11,6 +11,7 @@ mod many;
 mod plain;
 mod resources;
 mod rough;
+mod shut_out;
 mod site;
 mod smuggling;
 mod ssrf;

@@ -51,6 +51,15 @@ impl Site {
         Self { bridged, _folder: folder }
     }
 
+    /// The same after a restart of the bridge.
+    pub(super) async fn again(self) -> Self {
+        let Self { bridged, _folder: folder } = self;
+        let entry = CameraEntry::clone(&bridged.entry());
+        bridged.stop().await;
+        let bridged = BridgedCamera::start(folder.path().join("gate"), entry, Arc::default()).await.unwrap();
+        Self { bridged, _folder: folder }
+    }
+
     /// Asks by an uplink of this level.
     pub(super) async fn ask(&self, level: Level, request: Request<Vec<u8>>) -> Answer {
         let response = self.head(level, request).await;

@@ -113,6 +113,10 @@ async fn wsa_headers_name_nobody_who_is_called() {
         format!("<a:ReplyTo xmlns:a=\"{WSA}\"><a:Address>{url}</a:Address></a:ReplyTo>"),
         format!("<a:FaultTo xmlns:a=\"{WSA}\"><a:Address>{url}</a:Address></a:FaultTo>"),
         format!("<a:From xmlns:a=\"{WSA}\"><a:Address>{url}</a:Address></a:From>"),
+        format!("<a:ReplyTo xmlns:a=\"{WSA}\"><a:Address>{url}/anonymous</a:Address></a:ReplyTo>"),
+        format!(
+            "<a:ReplyTo xmlns:a=\"{WSA}\"><v:Address xmlns:v=\"urn:v\">{WSA}/anonymous</v:Address><a:Address>{url}</a:Address></a:ReplyTo>"
+        ),
     ] {
         let request = soap(DEVICE, &element(ns::TDS.uri, "GetDeviceInformation"));
         let message = String::from_utf8(request.body().clone()).unwrap();
@@ -122,7 +126,34 @@ async fn wsa_headers_name_nobody_who_is_called() {
     for asked in camera.take() {
         let to = asked.body.contains(":To>").then(|| asked.body.contains(&format!("127.0.0.1:{}", neighbour.port)));
         assert_ne!(to, Some(true), "To is somebody else: {}", asked.body);
+        for name in ["ReplyTo", "FaultTo", "From"] {
+            assert!(!asked.body.contains(name), "the camera would answer to somebody else: {}", asked.body);
+        }
     }
+}
+
+#[tokio::test]
+async fn a_subscription_makes_the_camera_call_nobody_on_the_lan() {
+    let (camera, neighbour) = (LanCamera::plain().await, neighbour().await);
+    let site = Site::of(&camera).await;
+    let subscribe = |address: &str| {
+        format!(
+            "<n:Subscribe xmlns:n=\"{}\"><n:ConsumerReference><a:Address xmlns:a=\"{WSA}\">{address}</a:Address></n:ConsumerReference>\
+             </n:Subscribe>",
+            ns::WSNT.uri
+        )
+    };
+    let mut inside: Vec<String> = places(neighbour.port).iter().map(|place| format!("http://{place}/")).collect();
+    inside.extend(["http://192.168.1.1/", "http://router.lan/", "http://example.com/"].map(str::to_owned));
+    for address in &inside {
+        for level in [Level::Operator, Level::Administrator] {
+            let answer = site.ask(level, soap("/onvif/events", &subscribe(address))).await;
+            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{address}: {answer:?}");
+        }
+    }
+    assert!(camera.take().is_empty());
+    let answer = site.ask(Level::Operator, soap("/onvif/events", &subscribe("https://8.8.8.8/hook"))).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
 }
 
 #[tokio::test]

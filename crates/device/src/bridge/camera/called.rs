@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_consumer_is_one_that_the_caller_may_call() {
-        let uplink = Via::Uplink { address: "wss://cloud.example/".to_owned() };
+        let uplink = Via::Uplink { address: "wss://cloud.example/".into() };
         let lan = Via::Lan { peer: ([192, 168, 7, 9], 5000).into() };
         for address in ["http://8.8.8.8/x?y", " https://8.8.8.8:8443/ ", "http://[2606:4700::1]/"] {
             for (via, level) in [(&uplink, Level::Operator), (&uplink, Level::Administrator), (&lan, Level::Operator)] {
