@@ -109,6 +109,34 @@ async fn a_code_that_is_no_good_is_told_and_a_good_one_counts_at_once() {
 }
 
 #[tokio::test]
+async fn a_camera_that_fails_after_the_cloud_let_it_in_stays_one_device() {
+    let house = House::open().await;
+    let mut site = Site::closed();
+    let gate = camera(site.path(), "gate", PASSWORD, any()).await;
+    site.write(&entry("gate", gate.addresses()[0], PASSWORD));
+    let good = configured(&site, cloud_of(&house, code(&house, 3).await.expose()));
+    // The cloud is asked; the uplink to it is refused, for the address is a private one.
+    let mut wrong = good.clone();
+    wrong.call_out.allowed = Vec::new();
+    for tries in [2, 1] {
+        site.start(wrong.clone()).await;
+        site.until("gate", "tries that fail", |state| {
+            let enrolment = state.map(|state| &state.enrolment);
+            matches!(enrolment, Some(Enrolment::Failed { times, reason }) if *times >= tries && reason.contains("SetUplink"))
+        })
+        .await;
+        site.stop().await;
+    }
+    site.start(good).await;
+    site.until("gate", "its enrolment", is_enrolled).await;
+    let made = house.scope().enrolments(None, 9);
+    assert_eq!((made[0].used, made[0].devices.len()), (1, 1), "one key, one device, one use");
+    let Some(Enrolment::Done(id)) = site.bridge().camera("gate").map(|state| state.enrolment) else { unreachable!() };
+    assert!(made[0].devices.values().all(|device| **device == *id), "{made:?}");
+    house.online(&house.scope().device(&id).unwrap().id).await;
+}
+
+#[tokio::test]
 async fn a_bridged_camera_is_enrolled_by_hand_as_any_other() {
     let house = House::open().await;
     let mut site = Site::closed();

@@ -17,6 +17,7 @@ use crate::config::BridgeCloud;
 use aws_lc_rs::rand;
 use oriel_client::Client;
 use oriel_onvif::device_mgmt::{GetDeviceInformation, GetEndpointReference, GetSystemDateAndTime};
+use oriel_uplink::device::State;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -331,10 +332,14 @@ impl Tending<'_> {
     async fn enrol(&self) {
         let mut cloud = self.means.cloud.clone();
         let mut contact = self.camera.watch();
-        let mut times = 0;
+        let (mut times, mut progress, mut before) = (0, enrol::Progress::default(), None);
         loop {
             let wanted = cloud.borrow_and_update().clone();
-            let Some(wanted) = wanted.filter(|cloud| self.lacks(cloud)) else {
+            let url = wanted.as_ref().map(|cloud| cloud.url.clone());
+            if before.replace(url.clone()).is_some_and(|before| before != url) {
+                self.give_up(std::mem::take(&mut progress)).await;
+            }
+            let Some(wanted) = wanted.filter(|cloud| self.lacks(cloud, &progress)) else {
                 if !matches!(self.slot.enrolment(), Enrolment::Done(_)) {
                     self.slot.set_enrolment(Enrolment::None);
                 }
@@ -352,7 +357,7 @@ impl Tending<'_> {
                 _ = contact.wait_for(|contact| *contact == Contact::Answers) => {}
                 _ = cloud.changed() => continue,
             }
-            if self.enrol_at(&wanted, &mut times).await {
+            if self.enrol_at(&wanted, &mut times, &mut progress).await {
                 continue;
             }
             let pause = ENROL_AGAIN.0 * 2_u32.pow((times - 1).min(16));
@@ -363,16 +368,27 @@ impl Tending<'_> {
         }
     }
 
-    /// Whether the camera is to come to this cloud still.
-    fn lacks(&self, cloud: &BridgeCloud) -> bool {
-        self.kept().memory().enrolled.as_ref() != Some(&enrol::mark(cloud)) && self.camera.status().uplinks.is_empty()
+    /// Whether the camera is to come to this cloud still; an uplink that a try set is not one until it has connected.
+    fn lacks(&self, cloud: &BridgeCloud, progress: &enrol::Progress) -> bool {
+        let has_uplink = || progress.uplink.is_none() && !self.camera.status().uplinks.is_empty();
+        self.kept().memory().enrolled.as_ref() != Some(&enrol::mark(cloud)) && !has_uplink()
+    }
+
+    /// Another cloud is wanted, or none: an uplink that never connected would stand in its way.
+    async fn give_up(&self, progress: enrol::Progress) {
+        let uplinks = self.camera.status().uplinks;
+        let is_up = uplinks.iter().any(|uplink| uplink.state == State::Connected);
+        if let Some(uplink) = progress.uplink.filter(|_| !is_up) {
+            enrol::take_back(&self.client, &uplink).await;
+        }
     }
 
     /// One try. False: it failed.
-    async fn enrol_at(&self, cloud: &BridgeCloud, times: &mut u32) -> bool {
+    async fn enrol_at(&self, cloud: &BridgeCloud, times: &mut u32, progress: &mut enrol::Progress) -> bool {
         let _place = self.means.enrolments.acquire().await;
-        match enrol::enrol(self.camera, cloud, self.slot.title()).await {
-            Ok(device) => {
+        match enrol::enrol(self.camera, cloud, self.slot.title(), progress).await {
+            Ok(()) => {
+                let device = std::mem::take(progress).device;
                 tracing::info!(camera = self.slot.name(), device, "enrolled at the cloud");
                 self.kept().change(|memory| memory.enrolled = Some(enrol::mark(cloud)));
                 self.slot.set_enrolment(Enrolment::Done(device));
