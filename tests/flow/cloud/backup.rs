@@ -167,7 +167,7 @@ async fn what_is_no_whole_backup_of_this_cloud_changes_nothing() {
         (without_a_row, "rows came, and"),
         (whole.replacen("\"table\":\"users\"", "\"table\":\"users; drop table users\"", 1), "there is no table"),
         (whole.replacen("\"email\":", "\"email; --\":", 1), "users has a `email`"),
-        (whole.replacen("\"oriel_backup\":1", "\"oriel_backup\":2", 1), "format 2 is not understood"),
+        (whole.replacen("\"oriel_backup\":2", "\"oriel_backup\":3", 1), "format 3 is not understood"),
         (whole.replacen("\"schema\":", "\"schema\":9", 1), "restore it with the version that wrote it"),
         (whole.replacen("\"disabled\":0", "\"disabled\":\"0\"", 1), "`disabled` is of another kind"),
     ] {

@@ -1,7 +1,7 @@
 //! A backup of the records: the rows of every table that lasts as lines of JSON, so that it can be read, compared, and restored into either kind of database.
 //!
 //! ```text
-//! {"oriel_backup":1,"schema":1,"at":…,"sealed":"…"}      what this is, and a probe of the sealing key
+//! {"oriel_backup":2,"schema":1,"at":…,"sealed":"…"}      what this is, and a probe of the sealing key
 //! {"table":"organisations","row":{…}}                     parents before children
 //! {"end":123}                                             so many rows; without it the file is a piece of one
 //! ```
