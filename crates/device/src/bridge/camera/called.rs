@@ -127,8 +127,7 @@ mod tests {
         let message = message("", &body);
         let envelope = Envelope::parse(message.as_bytes(), &Limits::REQUEST).unwrap();
         let caller = Caller { levels: Levels::of(level), user: None, via: via.clone() };
-        let mut call_out = CallOut::default();
-        call_out.allowed = vec!["192.168.7.0/24".parse().unwrap()];
+        let call_out = CallOut { allowed: vec!["192.168.7.0/24".parse().unwrap()], ..CallOut::default() };
         consumer(&envelope, &caller, &call_out).is_ok()
     }
 
