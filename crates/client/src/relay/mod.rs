@@ -8,6 +8,7 @@
 
 pub mod addresses;
 pub mod check;
+pub mod clock;
 pub mod given_out;
 pub mod headers;
 

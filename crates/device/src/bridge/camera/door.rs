@@ -8,12 +8,12 @@ use crate::bridge::CameraEntry;
 use crate::device::DeviceError;
 use crate::door::{Base, Origin, Refused, answered, challenge, lookup, shown, span};
 use crate::services::{Service, Shared};
-use http::header::{CONNECTION, CONTENT_TYPE, UPGRADE};
+use http::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, UPGRADE};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use jiff::Timestamp;
-use oriel_client::relay::check;
+use oriel_client::relay::{check, clock};
 use oriel_soap::auth::{Account, Accounts, AuthOptions, Authenticator};
 use oriel_soap::{Caller, Envelope};
 use oriel_uplink::Body;
@@ -46,6 +46,15 @@ pub(super) struct Asked {
     prefix: String,
     /// What the addresses in the answer begin with.
     pub(super) base: Base,
+}
+
+impl Asked {
+    /// Whether it asks for the time by which we check a UsernameToken: on the LAN, that of this box and not the camera's. HTTP Digest holds no time, and through
+    /// an uplink nobody shows anything, so those are told the camera's.
+    pub(super) fn wants_our_clock(&self, envelope: &Envelope<'_>) -> bool {
+        let by_digest = self.head.headers.contains_key(AUTHORIZATION);
+        matches!(self.origin, Origin::Lan { .. }) && !by_digest && clock::is_asked(envelope)
+    }
 }
 
 impl Door {

@@ -12,11 +12,13 @@ use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::response::Parts;
 use http::{HeaderValue, Response, StatusCode};
+use jiff::Timestamp;
 use memchr::memmem;
 use oriel_client::camera::Account;
 use oriel_client::quirks::Profile;
 use oriel_client::relay::addresses::addresses;
 use oriel_client::relay::check::{self, Parsed};
+use oriel_client::relay::clock;
 use oriel_client::relay::headers;
 use oriel_onvif::device_mgmt::{GetDeviceInformation, GetServices};
 use oriel_onvif::{notification, ns};
@@ -88,6 +90,8 @@ impl Passing {
 enum Understood<F> {
     /// It is ours to answer.
     Ours(F),
+    /// It is answered already.
+    Told(Reply),
     /// It is the camera's.
     Passing(Box<Passing>),
 }
@@ -105,6 +109,7 @@ impl Door {
         drop(message);
         match understood {
             Understood::Ours(reply) => Ok(soap(reply.await)),
+            Understood::Told(reply) => Ok(soap(reply)),
             Understood::Passing(passing) => {
                 self.may_pass(&asked.origin, Language::Soap)?;
                 self.pass(&asked, &passing).await
@@ -127,6 +132,10 @@ impl Door {
             return Ok(Understood::Ours(self.common.router.dispatch(&parsed.envelope, parsed.action.as_deref(), call)));
         }
         parsed.authorise(caller.levels).map_err(refused)?;
+        if asked.wants_our_clock(&parsed.envelope) {
+            let body = clock::tell(&parsed.envelope, Timestamp::now()).into();
+            return Ok(Understood::Told(Reply { status: StatusCode::OK, body, fault: None }));
+        }
         if asked.target.path().starts_with(OURS) {
             return Err(faulty(Fault::unknown_action(format!("the service at {} has no {name}", asked.target.path()))));
         }
