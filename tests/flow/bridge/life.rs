@@ -9,7 +9,7 @@ use oriel_client::{Auth, CallError, Client};
 use oriel_device::bridge::{Bridge, CameraState, Contact};
 use oriel_device::store::{Account, Role, Secret};
 use oriel_device::{BridgeConfig, Config, Device};
-use oriel_onvif::device_mgmt::{GetDeviceInformation, GetSystemDateAndTime};
+use oriel_onvif::device_mgmt::{GetDeviceInformation, GetHostname};
 use oriel_onvif::uplink::GetUplinks;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -294,8 +294,11 @@ async fn two_bridges_do_not_share_a_folder() {
     assert!(error.to_string().contains("data"), "{error}");
 }
 
-/// A camera that tells the time, by hand: it starts and ends a thousand times.
+/// A camera that tells the time and its host's name, by hand: it starts and ends a thousand times.
 pub(super) async fn clock(listener: TcpListener) {
+    const NAME: &str = "<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\" xmlns:d=\"http://www.onvif.org/ver10/device/wsdl\" \
+        xmlns:t=\"http://www.onvif.org/ver10/schema\"><s:Body><d:GetHostnameResponse><d:HostnameInformation>\
+        <t:FromDHCP>false</t:FromDHCP><t:Name>clock</t:Name></d:HostnameInformation></d:GetHostnameResponse></s:Body></s:Envelope>";
     const TIME: &str = "<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\" xmlns:d=\"http://www.onvif.org/ver10/device/wsdl\" \
         xmlns:t=\"http://www.onvif.org/ver10/schema\"><s:Body><d:GetSystemDateAndTimeResponse><d:SystemDateAndTime>\
         <t:DateTimeType>NTP</t:DateTimeType><t:DaylightSavings>false</t:DaylightSavings></d:SystemDateAndTime>\
@@ -310,9 +313,10 @@ pub(super) async fn clock(listener: TcpListener) {
             while let Ok(length @ 1..) = tcp.read(&mut read).await {
                 message += &String::from_utf8_lossy(&read[..length]);
                 if message.ends_with("Envelope>") {
+                    let told = if message.contains("GetHostname") { NAME } else { TIME };
                     message.clear();
                     let head = "HTTP/1.1 200 OK\r\nContent-Type: application/soap+xml\r\nContent-Length:";
-                    let answer = format!("{head} {}\r\n\r\n{TIME}", TIME.len());
+                    let answer = format!("{head} {}\r\n\r\n{told}", told.len());
                     if tcp.write_all(answer.as_bytes()).await.is_err() {
                         return;
                     }
@@ -331,14 +335,14 @@ async fn a_thousand_restarts_of_a_camera_do_no_harm() {
     let site = site.open(&entry("gate", address, PASSWORD)).await;
     site.answers("gate").await;
     let (identity, client) = (site.identity("gate"), site.client("gate", PASSWORD));
-    client.call(GetSystemDateAndTime::default()).await.unwrap();
+    client.call(GetHostname::default()).await.unwrap();
     for restart in 0..1000 {
         // Its connections, some of which the bridge keeps, end with it.
         running.abort();
         let _aborted = running.await;
         if restart % 250 == 249 {
             // Asked while it is down.
-            let refused = client.call(GetSystemDateAndTime::default()).await.unwrap_err();
+            let refused = client.call(GetHostname::default()).await.unwrap_err();
             assert!(status(&refused).is_some_and(|status| status.is_server_error()), "{refused}");
         }
         let listener = TcpListener::bind(address).await.unwrap();
@@ -346,7 +350,7 @@ async fn a_thousand_restarts_of_a_camera_do_no_harm() {
         if restart % 250 == 249 {
             site.answers("gate").await;
         }
-        let told = client.call(GetSystemDateAndTime::default()).await;
+        let told = client.call(GetHostname::default()).await;
         told.unwrap_or_else(|error| panic!("after restart {restart}: {error}"));
     }
     assert_eq!(site.identity("gate"), identity);

@@ -62,8 +62,8 @@ async fn a_camera_that_wants_to_know_who_asks_for_what_needs_nobody_has_the_call
     let camera = LanCamera::plain().await;
     let site = Site::of(&camera).await;
     let here = ([127, 0, 0, 1], 8080).into();
-    let time = soap(DEVICE, &element(ns::TDS.uri, "GetSystemDateAndTime"));
-    let asked = site.bridged.lan(time.map(body::full), here, here, "/gate").await;
+    let name = soap(DEVICE, &element(ns::TDS.uri, "GetHostname"));
+    let asked = site.bridged.lan(name.map(body::full), here, here, "/gate").await;
     assert_eq!(asked.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(asked.headers().get_all("www-authenticate").iter().count(), 2, "ours, MD5 and SHA-256");
     let realm = asked.headers()["www-authenticate"].to_str().unwrap();

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use oriel_onvif::device_mgmt::GetSystemDateAndTime;
+use oriel_onvif::device_mgmt::GetHostname;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -41,12 +41,12 @@ async fn two_hundred_cameras_start_and_serve_and_do_not_notice_the_one_that_hang
     let mut hanging = JoinSet::new();
     for _ in 0..HANGING {
         let client = site.client("camera-0", PASSWORD);
-        hanging.spawn(async move { client.call(GetSystemDateAndTime::default()).await.map(drop) });
+        hanging.spawn(async move { client.call(GetHostname::default()).await.map(drop) });
     }
     let mut slowest = Duration::ZERO;
     for number in 1..CAMERAS {
         let asked = Instant::now();
-        site.client(&format!("camera-{number}"), PASSWORD).call(GetSystemDateAndTime::default()).await.unwrap();
+        site.client(&format!("camera-{number}"), PASSWORD).call(GetHostname::default()).await.unwrap();
         slowest = slowest.max(asked.elapsed());
     }
     println!("the slowest answer took {slowest:?}");
