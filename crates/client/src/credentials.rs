@@ -142,7 +142,7 @@ impl Attempt<'_> {
             _ => self.authorization.take().or_else(known),
         };
         let username_token = self.token.map(|offset| self.of.token(offset, now));
-        (authorization, Headers { username_token, addressing: None })
+        (authorization, Headers { username_token, ..Headers::default() })
     }
 
     /// The device let us in, and may have said what it wants next (`Authentication-Info`).

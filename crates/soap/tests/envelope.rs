@@ -221,6 +221,7 @@ fn a_request_carries_its_headers() {
             to: Some("x".into()),
             ..Addressing::default()
         }),
+        blocks: vec![oriel_soap::xml::Any::from_xml("<n:Id xmlns:n='urn:n'>7 &amp; 8</n:Id>", &Limits::REQUEST).unwrap()],
     };
     let thing = SetThing { token: "k".into(), level: 2, ..SetThing::default() };
     let text = request(&thing, &headers);
@@ -229,6 +230,8 @@ fn a_request_carries_its_headers() {
     assert_eq!(envelope.request::<SetThing>().unwrap(), thing);
     assert_eq!(envelope.username_token().unwrap(), headers.username_token);
     assert_eq!(envelope.addressing(), headers.addressing.unwrap());
+    let block = envelope.headers().find(|block| block.tag_name().namespace() == Some("urn:n")).unwrap();
+    assert_eq!((block.tag_name().name(), block.text()), ("Id", Some("7 & 8")));
 }
 
 #[test]
@@ -412,7 +415,7 @@ fn a_message_is_written_anew_with_headers_of_ours() {
     );
     let addressing = Some(Addressing { to: Some("http://10.0.0.9/y".to_owned()), ..Addressing::default() });
     let username_token = Some(UsernameToken::digest("ours", "p", jiff::Timestamp::UNIX_EPOCH));
-    let headers = Headers { username_token, addressing };
+    let headers = Headers { username_token, addressing, ..Headers::default() };
     let empty = message("", GOOD);
     let none = empty.replace("<s:Header></s:Header>", "");
     let short = empty.replace("<s:Header></s:Header>", "<s:Header/>");

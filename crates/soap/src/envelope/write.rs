@@ -15,6 +15,8 @@ pub struct Headers {
     pub username_token: Option<UsernameToken>,
     /// WS-Addressing.
     pub addressing: Option<Addressing>,
+    /// Other blocks: the reference parameters of the endpoint that the request goes to (WS-Addressing 1.0 SOAP binding, §3).
+    pub blocks: Vec<Any>,
 }
 
 /// The message of a request.
@@ -32,7 +34,7 @@ pub fn request_raw(body: &Any, headers: &Headers) -> Vec<u8> {
 /// The message of a reply.
 #[must_use]
 pub fn reply(ns: Ns, local: &str, content: &impl XmlWrite, addressing: Option<Addressing>) -> Vec<u8> {
-    enclose(&Headers { username_token: None, addressing }, |writer| writer.element(ns, local, content))
+    enclose(&Headers { addressing, ..Headers::default() }, |writer| writer.element(ns, local, content))
 }
 
 fn enclose(headers: &Headers, body: impl FnOnce(&mut Writer)) -> Vec<u8> {
@@ -50,13 +52,16 @@ fn enclose(headers: &Headers, body: impl FnOnce(&mut Writer)) -> Vec<u8> {
 
 impl Headers {
     fn is_empty(&self) -> bool {
-        self.username_token.is_none() && self.addressing.as_ref().is_none_or(Addressing::is_empty)
+        self.username_token.is_none()
+            && self.blocks.is_empty()
+            && self.addressing.as_ref().is_none_or(Addressing::is_empty)
     }
 
     fn write(&self, writer: &mut Writer) {
         if let Some(addressing) = &self.addressing {
             addressing.write(writer);
         }
+        self.blocks.iter().for_each(|block| writer.any(block));
         if let Some(token) = &self.username_token {
             security(writer, token);
         }
@@ -81,6 +86,7 @@ impl Headers {
         let given = self.addressing.iter().flat_map(Addressing::given);
         let mut xml: String =
             given.map(|(ns, local, value)| block(&|writer| writer.element(ns, local, value))).collect();
+        xml.extend(self.blocks.iter().map(Any::as_xml));
         if let Some(token) = &self.username_token {
             xml += &block(&|writer| security(writer, token));
         }

@@ -169,7 +169,7 @@ impl Door {
         let (namespace, name) = parsed.envelope.operation();
         let is_list = (namespace, name) == (GetServices::SERVICE.uri, GetServices::NAME);
         let asks_more = || parsed.envelope.request::<GetServices>().is_ok_and(|asked| asked.include_capability);
-        let envelope = parsed.envelope.reserialise_with(&Headers { username_token: None, addressing });
+        let envelope = parsed.envelope.reserialise_with(&Headers { addressing, ..Headers::default() });
         // It is read again for each token, and what was within the bounds may be beyond them with the header that was added.
         Envelope::parse(&envelope, &WRITTEN).map_err(faulty)?;
         Ok(Passing {
