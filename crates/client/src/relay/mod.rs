@@ -7,10 +7,13 @@
 //! ```
 
 pub mod addresses;
+mod beginning;
 pub mod check;
 pub mod clock;
 pub mod given_out;
 pub mod headers;
+
+pub use beginning::beginning;
 
 use http::StatusCode;
 use oriel_soap::Fault;

@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use http_body::Frame;
@@ -57,15 +57,20 @@ pub(super) async fn listen(
     let changes = shared.records.changes();
     let news = changes.clone();
     let stream = Stream { shared, caller, listener, changes, opening: Some(opening) };
-    let frames = stream::unfold(stream, |mut stream| async move {
-        let text = stream.next().await?;
-        Some((Ok::<_, Infallible>(Frame::data(Bytes::from(text))), stream))
-    });
-    // One who does not read is cut; the right to listen is looked after here, so that the stream ends and does not break.
+    Ok(streamed(stream::unfold(stream, |mut stream| async move { Some((stream.next().await?, stream)) }), news))
+}
+
+/// An answer of server-sent events. One who does not read is cut; the right to listen is looked after by whoever tells them, so that the stream ends and does
+/// not break.
+pub(super) fn streamed(
+    events: impl futures_util::Stream<Item = String> + Send + 'static,
+    news: tokio::sync::watch::Receiver<()>,
+) -> Response {
+    let frames = events.map(|text| Ok::<_, Infallible>(Frame::data(Bytes::from(text))));
     let body = stall::Answer::new(oriel_uplink::body::boxed(StreamBody::new(frames)), news, || true);
     let mut response = Response::new(Body::new(body));
     response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static("text/event-stream"));
-    Ok(response)
+    response
 }
 
 impl Stream {

@@ -1,24 +1,17 @@
 //! What a device is asked and what it answers, as server-sent events, for whoever has to find a fault.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use bytes::Bytes;
 use futures_util::stream;
-use http::header::CONTENT_TYPE;
-use http::{HeaderValue, StatusCode};
-use http_body::Frame;
-use http_body_util::StreamBody;
+use http::StatusCode;
 use oriel_client::trace::{Event, Listener, What};
 
 use super::devices::seen;
-use super::events::HEARTBEAT;
+use super::events::{HEARTBEAT, streamed};
 use super::input::{Caller, Named};
 use crate::Shared;
-use crate::gateway::stall;
 use crate::records::DeviceId;
 use crate::refusal::Refusal;
 
@@ -58,14 +51,7 @@ pub(super) async fn listen(
     let changes = shared.records.changes();
     let news = changes.clone();
     let stream = Stream { shared, caller, device, listener, changes, opening };
-    let frames = stream::unfold(stream, |mut stream| async move {
-        let text = stream.next().await?;
-        Some((Ok::<_, Infallible>(Frame::data(Bytes::from(text))), stream))
-    });
-    let body = stall::Answer::new(oriel_uplink::body::boxed(StreamBody::new(frames)), news, || true);
-    let mut response = Response::new(Body::new(body));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    Ok(response)
+    Ok(streamed(stream::unfold(stream, |mut stream| async move { Some((stream.next().await?, stream)) }), news))
 }
 
 impl Stream {

@@ -10,6 +10,7 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, BodyStream, Collected, LengthLimitError, Limited, StreamBody};
 use oriel_client::relay::addresses::addresses;
+use oriel_client::relay::beginning;
 use oriel_client::relay::check::{self, Checked, Parsed};
 use oriel_client::trace::Tap;
 use oriel_uplink::cloud::{Class, RequestError};
@@ -203,7 +204,7 @@ async fn reply(
     }
     let (parts, mut incoming) = response.into_parts();
     let broken = || Refusal::new(StatusCode::BAD_GATEWAY, "the device broke off its answer");
-    let (beginning, whole) = timely(SHORT_BODY, beginning(&mut incoming)).await?.ok_or_else(broken)?;
+    let (beginning, whole) = timely(SHORT_BODY, beginning(&mut incoming, SHORT_ANSWER)).await?.ok_or_else(broken)?;
     if !whole {
         let first = futures_util::stream::once(std::future::ready(Ok(Frame::data(beginning))));
         let body = body::boxed(StreamBody::new(first.chain(BodyStream::new(incoming))));
@@ -220,26 +221,6 @@ async fn reply(
     call.place.moved(Way::Out, bytes.len(), Instant::now());
     parts.headers.insert(CONTENT_LENGTH, bytes.len().into());
     Ok(Response::from_parts(parts, body::full(bytes)))
-}
-
-/// The body and true, or its first [`SHORT_ANSWER`] bytes and a little more and false; `None` when it broke off.
-async fn beginning(body: &mut Body) -> Option<(Bytes, bool)> {
-    let (mut frames, mut length) = (Vec::new(), 0);
-    let whole = loop {
-        let data = match body.frame().await {
-            None => break true,
-            Some(Err(_)) => return None,
-            Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
-        };
-        length += data.len();
-        frames.push(data);
-        if length > SHORT_ANSWER {
-            break false;
-        }
-    };
-    // One frame, as most answers are, is passed on without a copy.
-    let bytes = if frames.len() == 1 { frames.remove(0) } else { frames.concat().into() };
-    Some((bytes, whole))
 }
 
 /// Why a body was not gathered.

@@ -4,7 +4,7 @@
 use super::called::{ANONYMOUS, answers_here, consumer};
 use super::door::{Asked, DEVICE_SERVICE, Door, OURS};
 use super::refusal::{Language, refused, unfit};
-use super::relayed::{self, beginning};
+use super::relayed;
 use super::way::{Current, Kind, Permit, Question};
 use crate::door::{Origin, Refused, faulty, plain, read, soap};
 use crate::services::{Call, bridged};
@@ -17,6 +17,7 @@ use memchr::memmem;
 use oriel_client::camera::Account;
 use oriel_client::quirks::Profile;
 use oriel_client::relay::addresses::addresses;
+use oriel_client::relay::beginning;
 use oriel_client::relay::check::{self, Parsed};
 use oriel_client::relay::clock;
 use oriel_client::relay::headers;

@@ -4,7 +4,6 @@
 use super::door::{Asked, Door, path};
 use super::exchange::{ANSWER, Passing, SHORT_ANSWER, SHORT_BODY, refusal, written};
 use super::refusal::{Language, unfit};
-use super::relayed::beginning;
 use super::way::{Failure, Kind, Question};
 use super::{legacy, merge};
 use crate::door::Refused;
@@ -14,6 +13,7 @@ use http::header::CONTENT_TYPE;
 use http::response::Parts;
 use http::{HeaderValue, Response, StatusCode};
 use oriel_client::relay::addresses::addresses;
+use oriel_client::relay::beginning;
 use oriel_onvif::device_mgmt::{GetCapabilities, GetServices, GetServicesResponse, Service};
 use oriel_onvif::ns;
 use oriel_soap::envelope::{self, Headers};

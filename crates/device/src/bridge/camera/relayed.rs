@@ -3,8 +3,6 @@
 use super::way::Permit;
 use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
-use http_body_util::BodyExt as _;
-use oriel_uplink::device::BoxFuture;
 use oriel_uplink::{Body, BoxError, body};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -30,29 +28,6 @@ pub(super) fn continued(first: Bytes, body: Body, most: u64, permit: Permit) -> 
 /// A client's body on its way to the camera.
 pub(super) fn sent(body: Body) -> Body {
     body::boxed(Sent { body, patience: None })
-}
-
-/// The body and true, or its first bytes, more than `most`, and false; none when it broke off. Boxed: within an `async fn` the compiler cannot see that the
-/// plain future may move between threads.
-pub(super) fn beginning(body: &mut Body, most: usize) -> BoxFuture<'_, Option<(Bytes, bool)>> {
-    Box::pin(async move {
-        let (mut frames, mut length) = (Vec::new(), 0);
-        let is_whole = loop {
-            let data = match body.frame().await.map(|frame| frame.map_err(drop)) {
-                None => break true,
-                Some(Err(())) => return None,
-                Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
-            };
-            length += data.len();
-            frames.push(data);
-            if length > most {
-                break false;
-            }
-        };
-        // One frame, as most answers are, is passed on without a copy.
-        let bytes = if frames.len() == 1 { frames.remove(0) } else { frames.concat().into() };
-        Some((bytes, is_whole))
-    })
 }
 
 struct Held {
