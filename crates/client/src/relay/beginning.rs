@@ -7,10 +7,13 @@ use http_body_util::BodyExt as _;
 
 use crate::camera::Body;
 
+/// The body and true, or its first bytes and false; `None` when it broke off.
+type Beginning = Option<(Bytes, bool)>;
+
 /// The body and true, or its first bytes, more than `most`, and false; `None` when it broke off. Boxed: within an `async fn` the compiler cannot see that the
 /// plain future may move between threads.
 #[must_use]
-pub fn beginning(body: &mut Body, most: usize) -> Pin<Box<dyn Future<Output = Option<(Bytes, bool)>> + Send + '_>> {
+pub fn beginning(body: &mut Body, most: usize) -> Pin<Box<dyn Future<Output = Beginning> + Send + '_>> {
     Box::pin(async move {
         let (mut frames, mut length) = (Vec::new(), 0);
         let is_whole = loop {

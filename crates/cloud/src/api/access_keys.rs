@@ -8,7 +8,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::input::{Asked, Caller, Here, Input, Label, Lifetime, Named};
+use super::input::{Asked, AtMost, Caller, Here, Input, Label, Lifetime, Named};
 use super::page::{Page, Window};
 use crate::Shared;
 use crate::records::{AccessKey, RecordsError, Role};
@@ -66,8 +66,8 @@ pub(super) struct Made {
 #[serde(deny_unknown_fields)]
 #[schema(as = AddAccessKey)]
 pub(super) struct New {
-    #[schema(max_length = 64)]
-    device: String,
+    #[schema(value_type = String, max_length = 64)]
+    device: AtMost<64>,
     /// What it is for.
     #[serde(default)]
     name: Label,
@@ -114,7 +114,7 @@ pub(super) async fn add(
         return Err(forbidden("role: nobody gives more than they have"));
     }
     let scope = caller.scope(&shared);
-    let device = scope.device(&new.device).ok_or_else(Refusal::unknown_device)?;
+    let device = scope.device(&new.device.0).ok_or_else(Refusal::unknown_device)?;
     let expires = new.expires_in.map(|lifetime| lifetime.end(shared.records.clock().now()));
     let (key, secret) = scope.add_access_key(&caller.actor(), user, &device.id, &new.name.0, role, expires).await?;
     let made = Made {

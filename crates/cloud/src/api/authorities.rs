@@ -9,7 +9,7 @@ use oriel_trust::certificates;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::input::{Caller, Input, Named};
+use super::input::{AtMost, Caller, Input, Named};
 use super::page::Page;
 use crate::Shared;
 use crate::records::{Authority, Identity, RecordsError};
@@ -56,8 +56,8 @@ impl View {
 #[schema(as = PinAuthority)]
 pub(super) struct New {
     /// One certificate of an authority, PEM.
-    #[schema(max_length = 32768, format = "pem-authority")]
-    certificate: String,
+    #[schema(value_type = String, max_length = 32768, format = "pem-authority")]
+    certificate: AtMost<32768>,
     identity: Identity,
 }
 
@@ -90,7 +90,7 @@ pub(super) async fn show(
 pub(super) async fn add(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
-    Input(New { certificate, identity }): Input<New>,
+    Input(New { certificate: AtMost(certificate), identity }): Input<New>,
 ) -> Result<(StatusCode, Json<View>), Refusal> {
     let bad = |why: &str| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, format!("certificate: {why}"));
     let read = certificates(certificate.as_bytes()).map_err(|error| bad(&error.to_string()))?;

@@ -9,7 +9,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::input::{Asked, Caller, Here, Input, Label, Lifetime, Named, Source, Uses};
+use super::input::{Asked, AtMost, Caller, Here, Input, Label, Lifetime, Named, Source, Uses};
 use super::page::{Page, Window};
 use crate::Shared;
 use crate::enrolment;
@@ -82,11 +82,11 @@ pub(super) struct New {
 #[serde(deny_unknown_fields)]
 #[schema(as = Enrol)]
 pub(super) struct Request {
-    #[schema(max_length = 256)]
-    code: String,
+    #[schema(value_type = String, max_length = 256)]
+    code: AtMost<256>,
     /// PKCS#10 in PEM. Its subject is empty, or `CN=oriel-device`.
-    #[schema(max_length = 32768, format = "pem-certificate-request")]
-    csr: String,
+    #[schema(value_type = String, max_length = 32768, format = "pem-certificate-request")]
+    csr: AtMost<32768>,
     /// What the device may be called, where the code is for several devices or has no name. It is a name for people and nothing else.
     #[serde(default)]
     name: Label,
@@ -157,7 +157,7 @@ pub(super) async fn enrol(
     State(shared): State<Arc<Shared>>,
     here: Here,
     Source(source): Source,
-    Input(Request { code, csr, name: Label(name) }): Input<Request>,
+    Input(Request { code: AtMost(code), csr: AtMost(csr), name: Label(name) }): Input<Request>,
 ) -> Result<Json<Enrolled>, Refusal> {
     let granted = enrolment::enrol(&code, &csr, &name, source, &shared).await?;
     let remote_address = shared.config.remote_address.clone().unwrap_or_else(|| format!("https://{}/", here.0));

@@ -153,6 +153,19 @@ impl FromRequestParts<Arc<Shared>> for Here {
     }
 }
 
+/// Text of at most so many characters, as the field's `max_length` says.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct AtMost<const MOST: usize>(pub(super) String);
+
+impl<const MOST: usize> TryFrom<String> for AtMost<MOST> {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text.chars().count() > MOST { Err(format!("it has at most {MOST} characters")) } else { Ok(Self(text)) }
+    }
+}
+
 /// Characters of a name.
 const NAME: usize = 100;
 

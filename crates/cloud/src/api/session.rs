@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::door::cookie;
-use super::input::{Caller, Email, Input, Label, Password, Source};
+use super::input::{AtMost, Caller, Email, Input, Label, Password, Source};
 use crate::Shared;
 use crate::records::{Actor, By, Id, LinkKind, Role, Session, User};
 use crate::refusal::Refusal;
@@ -106,8 +106,8 @@ pub(super) struct PasswordChange {
 #[schema(as = Redemption)]
 pub(super) struct Redemption {
     /// The secret of the link: what follows `#/redeem/`.
-    #[schema(max_length = 256)]
-    link: String,
+    #[schema(value_type = String, max_length = 256)]
+    link: AtMost<256>,
     /// The password to set: 12 to 256 characters.
     password: Password,
     /// A name for people.
@@ -340,7 +340,7 @@ pub(super) async fn redeem(
     if shared.facts.count(&key, TRIES_WITHIN, Instant::now()) > TRIES {
         return Err(too_many(shared.facts.remaining(&key, Instant::now()).unwrap_or(TRIES_WITHIN)));
     }
-    let link = shared.records.link(&asked.link).await?;
+    let link = shared.records.link(&asked.link.0).await?;
     let known = link.user.as_ref().and_then(|id| shared.records.within(&link.organisation).user(id));
     let email = match (&link.kind, known, asked.email) {
         (LinkKind::Setup, _, Some(Email(email))) => email,
@@ -354,7 +354,7 @@ pub(super) async fn redeem(
     let hash = shared.passwords.hash(asked.password.0, &email).await?;
     let actor = Actor { label: format!("link:{}", link.kind.name()), address: Some(source) };
     let name = asked.name.map(|Label(name)| name);
-    let user = shared.records.redeem(&actor, &asked.link, Some(&email), name.as_deref(), &hash).await?;
+    let user = shared.records.redeem(&actor, &asked.link.0, Some(&email), name.as_deref(), &hash).await?;
     if user.disabled {
         return Err(Refusal::new(StatusCode::FORBIDDEN, "the password is set, but this user is shut out"));
     }

@@ -10,7 +10,7 @@ use oriel_uplink::cloud::CloseReason;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::super::input::{Caller, Input, Name, Named};
+use super::super::input::{AtMost, Caller, Input, Name, Named};
 use super::{Reply, View, existing};
 use crate::Shared;
 use crate::records::{CredentialKind, RecordsError, StoredCredential};
@@ -63,8 +63,8 @@ pub(in crate::api) struct MadeToken {
 #[schema(as = AddName)]
 pub(in crate::api) struct Certified {
     /// The authority's id.
-    #[schema(max_length = 64)]
-    authority: String,
+    #[schema(value_type = String, max_length = 64)]
+    authority: AtMost<64>,
     /// The common name or serial number, as the authority was pinned for.
     name: Name,
 }
@@ -163,7 +163,7 @@ pub(in crate::api) async fn add_name(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
     Named(id): Named<String>,
-    Input(Certified { authority, name: Name(name) }): Input<Certified>,
+    Input(Certified { authority: AtMost(authority), name: Name(name) }): Input<Certified>,
 ) -> Reply<Json<View>> {
     caller.scope(&shared).add_name(&caller.actor(), &id, &authority, &name).await?;
     shared.announce(&id);
