@@ -16,6 +16,14 @@ pub const TEV: Ns = Ns::new("tev", "http://www.onvif.org/ver10/events/wsdl");
 pub const WSNT: Ns = Ns::new("wsnt", "http://docs.oasis-open.org/wsn/b-2");
 /// WS-Topics, in which the event service tells its topics.
 pub const WSTOP: Ns = Ns::new("wstop", "http://docs.oasis-open.org/wsn/t-1");
+/// ONVIF's topics (Core §9.6.1); the prefix is the one that clients in the field compare as text.
+pub const TNS1: Ns = Ns::new("tns1", "http://www.onvif.org/ver10/topics");
+/// WS-BaseFaults, of which the faults of WS-BaseNotification are made.
+pub const WSRF_BF: Ns = Ns::new("wsrf-bf", "http://docs.oasis-open.org/wsrf/bf-2");
+/// WS-Resource, which has the fault of a subscription that is not there.
+pub const WSRF_R: Ns = Ns::new("wsrf-r", "http://docs.oasis-open.org/wsrf/r-2");
+/// XML Schema, whose types items have.
+pub const XS: Ns = Ns::new("xs", "http://www.w3.org/2001/XMLSchema");
 /// Media service of ONVIF 1.
 pub const TRT: Ns = Ns::new("trt", "http://www.onvif.org/ver10/media/wsdl");
 /// Media service of ONVIF 2.

@@ -28,6 +28,9 @@ pub struct Ns {
 }
 
 impl Ns {
+    /// No namespace.
+    pub const NONE: Self = Self::new("", "");
+
     /// A namespace with its usual prefix.
     #[must_use]
     pub const fn new(prefix: &'static str, uri: &'static str) -> Self {

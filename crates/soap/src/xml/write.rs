@@ -10,6 +10,12 @@ pub struct Prefixes {
 }
 
 impl Prefixes {
+    /// The prefix of a namespace of ours.
+    pub fn of_ns(&mut self, ns: Ns) -> &str {
+        let index = self.of(ns);
+        &self.taken[index].0
+    }
+
     fn of(&mut self, ns: Ns) -> usize {
         let found = self.taken.iter().position(|(_, uri)| *uri == ns.uri);
         found.unwrap_or_else(|| self.take(ns.prefix, Cow::Borrowed(ns.uri)))
@@ -175,6 +181,10 @@ impl Writer {
     }
 
     fn name(&mut self, ns: Ns, local: &str) {
+        // Never a default namespace of ours, so that a bare name is in none.
+        if ns == Ns::NONE {
+            return self.out.push_str(local);
+        }
         let index = self.prefixes.of(ns);
         self.out.push_str(&self.prefixes.taken[index].0);
         self.out.push(':');

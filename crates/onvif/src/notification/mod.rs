@@ -1,6 +1,11 @@
 //! WS-BaseNotification, whose subscriptions the event service uses (Core §9.3), and the endpoint references of WS-Addressing that it
 //! names them by.
 
+mod fault;
+
+pub use fault::{BaseFault, FaultKind};
+
+use crate::events::{Filter, SubscriptionPolicy};
 use crate::ns;
 use jiff::Timestamp;
 use oriel_soap::ns::WSA;
@@ -10,6 +15,7 @@ use oriel_soap::xml::{
     XmlWrite, read,
 };
 use std::borrow::Cow;
+use std::fmt;
 
 operations! {
     /// The operations of all ports.
@@ -19,14 +25,121 @@ operations! {
     Unsubscribe        ReadMedia -> UnsubscribeResponse,
     // Without a class in Core: reading and one's own subscription as above; what makes the device call an address of the caller's
     // choice is more, and what feeds it messages that are not its own is more still.
-    GetCurrentMessage  ReadMedia;
-    PauseSubscription  ReadMedia;
-    ResumeSubscription ReadMedia;
+    GetCurrentMessage  ReadMedia -> GetCurrentMessageResponse,
+    PauseSubscription  ReadMedia -> PauseSubscriptionResponse,
+    ResumeSubscription ReadMedia -> ResumeSubscriptionResponse,
     CreatePullPoint    ReadMedia;
     GetMessages        ReadMedia;
     DestroyPullPoint   ReadMedia;
-    Subscribe          Actuate;
+    Subscribe          Actuate -> SubscribeResponse,
+    // One way, so that it has no answer's struct.
     Notify             WriteSystem;
+}
+
+/// Asks for messages to be sent to an address (Core §9.3; WS-BaseNotification §4.2).
+#[derive(Debug, Clone, Default, PartialEq, Eq, XmlRead, XmlWrite)]
+#[xml(ns = ns::WSNT)]
+#[non_exhaustive]
+pub struct Subscribe {
+    /// Where to.
+    pub consumer_reference: EndpointReference,
+    /// Which messages. Absent: all.
+    pub filter: Option<Filter>,
+    /// Until when the subscription is to last.
+    pub initial_termination_time: Option<AbsoluteOrRelativeTime>,
+    /// How messages are chosen and sent beyond that.
+    pub subscription_policy: Option<SubscriptionPolicy>,
+    /// Elements beyond the schema.
+    #[xml(any)]
+    pub any: Vec<Any>,
+}
+
+/// The subscription.
+#[derive(Debug, Clone, Default, PartialEq, Eq, XmlRead, XmlWrite)]
+#[xml(ns = ns::WSNT)]
+#[non_exhaustive]
+pub struct SubscribeResponse {
+    /// Where to renew, pause and end it.
+    pub subscription_reference: EndpointReference,
+    /// The device's clock; Core §9.3.2 has it required.
+    pub current_time: Option<Timestamp>,
+    /// Until when it lasts; Core §9.3.2 has it required.
+    pub termination_time: Option<Timestamp>,
+    /// Elements beyond the schema.
+    #[xml(any)]
+    pub any: Vec<Any>,
+}
+
+/// Messages for a subscriber: the body of what is sent to its address (WS-BaseNotification §3.2).
+#[derive(Debug, Clone, Default, PartialEq, Eq, XmlRead, XmlWrite)]
+#[xml(ns = ns::WSNT)]
+#[non_exhaustive]
+pub struct Notify {
+    /// The messages, oldest first; at least one.
+    pub notification_message: Vec<NotificationMessage>,
+    /// Elements beyond the schema.
+    #[xml(any)]
+    pub any: Vec<Any>,
+}
+
+/// The action of [`Notify`] (Core §9.3, the WSDL's binding).
+pub const NOTIFY_ACTION: &str = "http://docs.oasis-open.org/wsn/bw-2/NotificationConsumer/Notify";
+
+/// Asks for the last message of a topic (WS-BaseNotification §4.3).
+#[derive(Debug, Clone, Default, PartialEq, Eq, XmlRead, XmlWrite)]
+#[xml(ns = ns::WSNT)]
+#[non_exhaustive]
+pub struct GetCurrentMessage {
+    /// The topic.
+    pub topic: TopicExpression,
+    /// Elements beyond the schema.
+    #[xml(any)]
+    pub any: Vec<Any>,
+}
+
+/// The last message.
+#[derive(Debug, Clone, Default, PartialEq, Eq, XmlRead, XmlWrite)]
+#[non_exhaustive]
+pub struct GetCurrentMessageResponse {
+    /// The message; ONVIF has a `tt:Message`.
+    #[xml(any)]
+    pub any: Vec<Any>,
+}
+
+/// Stops messages for a while (WS-BaseNotification §6.2).
+#[derive(Debug, Clone, Default, PartialEq, Eq, XmlRead, XmlWrite)]
+#[non_exhaustive]
+pub struct PauseSubscription {
+    /// Elements beyond the schema.
+    #[xml(any)]
+    pub any: Vec<Any>,
+}
+
+/// Messages have stopped.
+#[derive(Debug, Clone, Default, PartialEq, Eq, XmlRead, XmlWrite)]
+#[non_exhaustive]
+pub struct PauseSubscriptionResponse {
+    /// Elements beyond the schema.
+    #[xml(any)]
+    pub any: Vec<Any>,
+}
+
+/// Lets messages go on (WS-BaseNotification §6.2).
+#[derive(Debug, Clone, Default, PartialEq, Eq, XmlRead, XmlWrite)]
+#[non_exhaustive]
+pub struct ResumeSubscription {
+    /// Elements beyond the schema.
+    #[xml(any)]
+    pub any: Vec<Any>,
+}
+
+/// Messages go on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, XmlRead, XmlWrite)]
+#[non_exhaustive]
+pub struct ResumeSubscriptionResponse {
+    /// Elements beyond the schema.
+    #[xml(any)]
+    pub any: Vec<Any>,
 }
 
 /// Makes a subscription last longer (Core §9.1.3).
@@ -174,8 +287,39 @@ impl FromText for Topic {
 
 impl ToText for Topic {
     fn to_text(&self, prefixes: &mut Prefixes) -> Cow<'_, str> {
+        // Clients in the field compare the text, prefix and all.
+        if self.0.iter().any(|step| step.namespace == ns::TNS1.uri) {
+            prefixes.of_ns(ns::TNS1);
+        }
         let steps: Vec<_> = self.0.iter().map(|step| step.to_text(prefixes)).collect();
         Cow::Owned(steps.join("/"))
+    }
+}
+
+impl Topic {
+    /// Namespace and name of each step. A step without a namespace of its own belongs to its parent's (WS-Topics §6.2), so that
+    /// `tns1:Device/Trigger` and `tns1:Device/tns1:Trigger` are the same topic.
+    pub fn steps(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().scan("", |namespace, step| {
+            if !step.namespace.is_empty() {
+                *namespace = &step.namespace;
+            }
+            Some((*namespace, step.local.as_ref()))
+        })
+    }
+}
+
+impl fmt::Display for Topic {
+    /// For people: ONVIF's own namespace is `tns1`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, step) in self.0.iter().enumerate() {
+            f.write_str(if index > 0 { "/" } else { "" })?;
+            match step.namespace == ns::TNS1.uri {
+                true => write!(f, "{}:{}", ns::TNS1.prefix, step.local)?,
+                false => write!(f, "{step}")?,
+            }
+        }
+        Ok(())
     }
 }
 

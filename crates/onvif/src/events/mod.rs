@@ -1,10 +1,32 @@
 //! The event service: pull points and brokers (Core chapter 9). What it takes from WS-BaseNotification is in [`crate::notification`].
 
+mod broker;
+mod capabilities;
+pub mod content;
+pub mod description;
+pub mod expression;
+pub mod message;
+mod selection;
+pub mod topics;
+mod words;
+
+pub use broker::{
+    AddEventBroker, AddEventBrokerResponse, ConnectionStatus, DeleteEventBroker, DeleteEventBrokerResponse,
+    EventBrokerConfig, EventBrokerProtocol, GetEventBrokers, GetEventBrokersResponse,
+};
+pub use capabilities::{Capabilities, GetServiceCapabilities, GetServiceCapabilitiesResponse};
+pub use content::ContentFilter;
+pub use expression::Expression;
+pub use message::{ElementItem, ItemList, Message, PropertyOperation, SimpleItem};
+pub use selection::{BadFilter, Selection};
+pub use topics::Description;
+pub use words::{BadExpression, LONGEST};
+
 use crate::notification::{AbsoluteOrRelativeTime, EndpointReference, NotificationMessage};
 use crate::ns;
 use jiff::Timestamp;
 use oriel_soap::operations;
-use oriel_soap::xml::{Any, AnyAttribute, Duration, XmlRead, XmlWrite};
+use oriel_soap::xml::{Any, AnyAttribute, Duration, QName, XmlRead, XmlWrite};
 
 operations! {
     /// The operations of the event service under its own namespace.
@@ -12,17 +34,17 @@ operations! {
     // §9.1
     CreatePullPointSubscription ReadMedia -> CreatePullPointSubscriptionResponse,
     PullMessages                ReadMedia -> PullMessagesResponse,
-    Seek                        ReadMedia;
+    Seek                        ReadMedia -> SeekResponse,
     // §9.5
-    SetSynchronizationPoint     ReadMedia;
+    SetSynchronizationPoint     ReadMedia -> SetSynchronizationPointResponse,
     // §9.7
     GetEventProperties          ReadMedia -> GetEventPropertiesResponse,
     // §9.8
-    GetServiceCapabilities      PreAuth;
+    GetServiceCapabilities      PreAuth -> GetServiceCapabilitiesResponse,
     // §9.12
-    AddEventBroker              WriteSystem;
-    DeleteEventBroker           WriteSystem;
-    GetEventBrokers             ReadMedia;
+    AddEventBroker              WriteSystem -> AddEventBrokerResponse,
+    DeleteEventBroker           WriteSystem -> DeleteEventBrokerResponse,
+    GetEventBrokers             ReadMedia -> GetEventBrokersResponse,
 }
 
 /// Asks for a pull point (§9.1.1).
@@ -58,6 +80,9 @@ pub struct SubscriptionPolicy {
     #[xml(any)]
     pub any: Vec<Any>,
 }
+
+/// The policy of a subscription that wants neither the states at its beginning nor deletions (§9.1.1).
+pub const CHANGED_ONLY: QName = QName::of(ns::TEV, "ChangedOnly");
 
 /// The pull point.
 #[derive(Debug, Clone, Default, PartialEq, Eq, XmlRead, XmlWrite)]
@@ -104,6 +129,49 @@ pub struct PullMessagesResponse {
     #[xml(ns = ns::WSNT)]
     pub notification_message: Vec<NotificationMessage>,
 }
+
+/// What a fault of PullMessages carries when the timeout was too long (§9.1.2).
+#[derive(Debug, Clone, Default, PartialEq, Eq, XmlRead, XmlWrite)]
+#[xml(ns = ns::TEV)]
+#[non_exhaustive]
+pub struct PullMessagesFaultResponse {
+    /// The longest timeout.
+    pub max_timeout: Duration,
+    /// Most messages at once.
+    pub max_message_limit: i32,
+    /// Elements beyond the schema.
+    #[xml(any)]
+    pub any: Vec<Any>,
+}
+
+/// Goes to another place in the messages that were kept (§9.1.5).
+#[derive(Debug, Clone, Default, PartialEq, Eq, XmlRead, XmlWrite)]
+#[xml(ns = ns::TEV)]
+#[non_exhaustive]
+pub struct Seek {
+    /// The place: messages of this time and later, or of this time and earlier.
+    pub utc_time: Timestamp,
+    /// Backwards from there. Absent: forwards.
+    pub reverse: Option<bool>,
+    /// Elements beyond the schema.
+    #[xml(any)]
+    pub any: Vec<Any>,
+}
+
+/// Messages come from there now.
+#[derive(Debug, Clone, Default, PartialEq, Eq, XmlRead, XmlWrite)]
+#[non_exhaustive]
+pub struct SeekResponse {}
+
+/// Asks for the state of all properties once more (§9.5).
+#[derive(Debug, Clone, Default, PartialEq, Eq, XmlRead, XmlWrite)]
+#[non_exhaustive]
+pub struct SetSynchronizationPoint {}
+
+/// The states are on their way.
+#[derive(Debug, Clone, Default, PartialEq, Eq, XmlRead, XmlWrite)]
+#[non_exhaustive]
+pub struct SetSynchronizationPointResponse {}
 
 /// Asks which topics there are (§9.7).
 #[derive(Debug, Clone, Default, PartialEq, Eq, XmlRead, XmlWrite)]
