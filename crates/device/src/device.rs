@@ -3,6 +3,7 @@
 use crate::accounts::random_password;
 use crate::config::Config;
 use crate::door::{Answer, Door, Lan, Origin, listen};
+use crate::events::Events;
 use crate::interfaces;
 use crate::keystore::KeyStore;
 use crate::services::{self, Shared};
@@ -163,6 +164,11 @@ impl Device {
         self.first.as_ref()
     }
 
+    /// What happens in the device: where its sources tell, and who is in this process listens.
+    pub fn events(&self) -> &Events {
+        &self.uplinked.shared().events
+    }
+
     /// How the uplinks do, in the order in which they were set.
     pub fn uplinks(&self) -> Vec<UplinkStatus> {
         self.uplinked.uplinks()
@@ -180,6 +186,8 @@ impl Device {
     /// Takes no more requests, lets the answers that are on their way arrive, closes every uplink, and returns when all is done: within
     /// some ten seconds.
     pub async fn stop(self) {
+        // Whoever waits for messages is told that there will be none.
+        self.events().close();
         tokio::join!(self.lan.stop(), self.uplinked.stop());
     }
 }
@@ -190,6 +198,7 @@ fn shared(config: Config, opened: &Opened) -> Shared {
         store: opened.store.clone(),
         keys: Arc::new(KeyStore::new(opened.identities(config.certificates), config.policies)),
         reports: Reports::default(),
+        events: Events::new(opened.store.state().uuid.urn().to_string()),
         information: config.information,
         call_out: config.call_out,
         max_uplinks: config.max_uplinks,

@@ -39,6 +39,7 @@ pub mod bridge;
 pub mod config;
 mod device;
 mod door;
+pub mod events;
 mod interfaces;
 mod keystore;
 mod services;

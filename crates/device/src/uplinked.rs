@@ -100,6 +100,11 @@ impl Uplinked {
         Self { supervisor, _maker: maker, serve, shared, fingerprint, folder }
     }
 
+    /// What the handlers work with.
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// The device's name for ever.
     pub(crate) fn uuid(&self) -> Uuid {
         self.shared.store.state().uuid

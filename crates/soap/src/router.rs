@@ -4,6 +4,7 @@ use crate::access::{self, Caller, Levels};
 use crate::envelope::{self, Addressing, Envelope};
 use crate::fault::Fault;
 use crate::operation::{Operation, Row, Table, lookup};
+use crate::xml::XmlWrite;
 use bytes::Bytes;
 use http::StatusCode;
 use std::collections::HashMap;
@@ -52,11 +53,12 @@ trait Written: Send {
     fn write(&self, row: &Row, addressing: Option<Addressing>) -> Vec<u8>;
 }
 
-struct ResponseOf<O: Operation>(O::Response);
+/// The content of a response, and the name of its element.
+struct Content<W>(&'static str, W);
 
-impl<O: Operation> Written for ResponseOf<O> {
+impl<W: XmlWrite + Send> Written for Content<W> {
     fn write(&self, row: &Row, addressing: Option<Addressing>) -> Vec<u8> {
-        envelope::reply(row.service, O::RESPONSE, &self.0, addressing)
+        envelope::reply(row.service, self.0, &self.1, addressing)
     }
 }
 
@@ -84,17 +86,32 @@ impl<C: HasCaller + Send + 'static> Router<C> {
     /// # Panics
     /// The operation is in none of the tables, or is offered already: an error of the program, found at start-up.
     #[must_use]
-    pub fn on<O, F, R>(mut self, handler: F) -> Self
+    pub fn on<O, F, R>(self, handler: F) -> Self
     where
         O: Operation,
         F: Fn(C, O) -> R + Send + Sync + 'static,
         R: Future<Output = Result<O::Response, Fault>> + Send + 'static,
     {
+        self.on_as::<O, O::Response, F, R>(handler)
+    }
+
+    /// Offers an operation whose response is written by a type of the handler's own: what it writes has to be what `O::Response` would.
+    ///
+    /// # Panics
+    /// As [`Self::on`].
+    #[must_use]
+    pub fn on_as<O, W, F, R>(mut self, handler: F) -> Self
+    where
+        O: Operation,
+        W: XmlWrite + Send + 'static,
+        F: Fn(C, O) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<W, Fault>> + Send + 'static,
+    {
         let known = lookup(&self.tables, O::SERVICE.uri, O::NAME);
         assert!(known.is_some(), "{} is in none of the router's tables", O::NAME);
         let bound: Bound<C> = Box::new(move |envelope, call| {
             let answer = handler(call, envelope.request::<O>()?);
-            Ok(Box::pin(async move { Ok(Box::new(ResponseOf::<O>(answer.await?)) as Box<dyn Written>) }))
+            Ok(Box::pin(async move { Ok(Box::new(Content(O::RESPONSE, answer.await?)) as Box<dyn Written>) }))
         });
         let twice = self.handlers.insert((O::SERVICE.uri, O::NAME), bound);
         assert!(twice.is_none(), "{} is offered twice", O::NAME);
@@ -149,6 +166,7 @@ impl<C: HasCaller + Send + 'static> Router<C> {
         call: C,
     ) -> Result<(&'static Row, Answer), Fault> {
         envelope.understood()?;
+        envelope.answered_here()?;
         let (namespace, name) = envelope.operation();
         let row = self.row(envelope).ok_or_else(|| unknown(namespace, name))?;
         envelope.agrees(http_action)?;

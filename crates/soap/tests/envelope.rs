@@ -221,7 +221,9 @@ fn a_request_carries_its_headers() {
             to: Some("x".into()),
             ..Addressing::default()
         }),
-        blocks: vec![oriel_soap::xml::Any::from_xml("<n:Id xmlns:n='urn:n'>7 &amp; 8</n:Id>", &Limits::REQUEST).unwrap()],
+        blocks: vec![
+            oriel_soap::xml::Any::from_xml("<n:Id xmlns:n='urn:n'>7 &amp; 8</n:Id>", &Limits::REQUEST).unwrap(),
+        ],
     };
     let thing = SetThing { token: "k".into(), level: 2, ..SetThing::default() };
     let text = request(&thing, &headers);

@@ -5,20 +5,24 @@
 //!  404      405        415         413 408    fault     401 or fault            fault                       200 or fault
 //! ```
 //! Any service's operation is taken at any service's path: the namespace of the request names its service already, rights go by the
-//! operation alone, and clients that send everything to the device service exist. Nothing is taken at other paths.
+//! operation alone, and clients that send everything to the device service exist. A subscription has a path of its own
+//! beside those of the services. Nothing is taken at other paths.
 
 mod body;
+mod delivery;
 mod lan;
 mod origin;
 mod stall;
 mod told;
 
 pub(crate) use body::{Refused, plain, read};
+pub(crate) use delivery::Delivering;
 pub(crate) use lan::{Answer, Lan, listen};
 pub(crate) use origin::{Base, Origin};
 pub(crate) use told::{answered, span};
 
 use crate::config::JoinTrace;
+use crate::services::events::Addressed;
 use crate::services::{Call, SERVICES, Shared};
 use crate::store::State;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
@@ -78,14 +82,17 @@ impl Door {
             return Err(plain(StatusCode::BAD_REQUEST, "there is no SOAP message in the request"));
         }
         // Nothing that borrows from the message lives across an await.
+        let delivering = Delivering::default();
         let reply = {
             let limits = Limits { bytes: self.max_body, ..Limits::REQUEST };
             let envelope = Envelope::parse(&message, &limits).map_err(faulty)?;
             let caller = self.caller(&envelope, &head, &origin)?;
-            let call = Call { caller, base, shared: Arc::clone(&self.shared) };
+            let addressed = Addressed::of(head.uri.path(), &envelope);
+            let (shared, delivering) = (Arc::clone(&self.shared), delivering.clone());
+            let call = Call { caller, base, addressed, delivering, shared };
             self.router.dispatch(&envelope, kind.action.as_deref(), call)
         };
-        Ok(soap(reply.await))
+        Ok(delivering.follow(soap(reply.await)))
     }
 
     /// Who asks.
@@ -154,7 +161,7 @@ pub(crate) fn lookup(accounts: &[crate::store::Account], user: &str) -> Option<A
 }
 
 fn check_path(path: &str) -> Result<(), Refused> {
-    if SERVICES.iter().any(|service| service.path == path) {
+    if SERVICES.iter().any(|service| service.path == path) || Addressed::is_path(path) {
         return Ok(());
     }
     Err(plain(StatusCode::NOT_FOUND, format!("there is nothing here; the device service is at {}", SERVICES[0].path)))

@@ -2,11 +2,13 @@
 //! a build without a service leaves out two lines.
 
 pub(crate) mod device_mgmt;
+pub(crate) mod events;
 pub(crate) mod security;
 pub(crate) mod uplink;
 
 use crate::config::Information;
-use crate::door::Base;
+use crate::door::{Base, Delivering};
+use crate::events::Events;
 use crate::keystore::KeyStore;
 use crate::store::{ChangeError, State, Store};
 use crate::supervisor::Reports;
@@ -20,6 +22,7 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) keys: Arc<KeyStore>,
     pub(crate) reports: Reports,
+    pub(crate) events: Events,
     pub(crate) information: Information,
     pub(crate) call_out: crate::config::CallOut,
     pub(crate) max_uplinks: usize,
@@ -32,6 +35,10 @@ pub(crate) struct Call {
     pub(crate) caller: Caller,
     /// What addresses in the reply begin with.
     pub(crate) base: Base,
+    /// Which subscription is meant, if one is.
+    pub(crate) addressed: events::Addressed,
+    /// What has to be known of the answer's way out.
+    pub(crate) delivering: Delivering,
     /// The device.
     pub(crate) shared: Arc<Shared>,
 }
@@ -43,6 +50,11 @@ impl HasCaller for Call {
 }
 
 impl Call {
+    /// A call that means no subscription.
+    pub(crate) fn new(caller: Caller, base: Base, shared: Arc<Shared>) -> Self {
+        Self { caller, base, addressed: events::Addressed::Nothing, delivering: Delivering::default(), shared }
+    }
+
     /// Changes what the device remembers; returns once that is durable.
     pub(crate) async fn change<T: Send + 'static>(
         &self,
@@ -89,7 +101,7 @@ impl Service {
 }
 
 /// The services, the device service first.
-pub(crate) static SERVICES: &[Service] = &[device_mgmt::SERVICE, uplink::SERVICE, security::SERVICE];
+pub(crate) static SERVICES: &[Service] = &[device_mgmt::SERVICE, events::SERVICE, uplink::SERVICE, security::SERVICE];
 
 /// The services that a camera which knows nothing of the cloud has of us, and their handlers.
 #[cfg(feature = "bridge")]
@@ -108,7 +120,9 @@ pub(crate) mod bridged {
 
 /// All handlers of all services. Operations of services that are not served are unknown here (Core §5.11.2).
 pub(crate) fn router() -> Router<Call> {
-    let served: Vec<_> = SERVICES.iter().filter_map(|service| oriel_onvif::table(service.namespace.uri)).collect();
+    let mut served: Vec<_> = SERVICES.iter().filter_map(|service| oriel_onvif::table(service.namespace.uri)).collect();
+    // The event service has operations of two namespaces.
+    served.push(&oriel_onvif::notification::TABLE);
     let router = Router::new(&served);
-    security::bind(uplink::bind(device_mgmt::bind(router)))
+    events::bind(security::bind(uplink::bind(device_mgmt::bind(router))))
 }

@@ -9,8 +9,9 @@ use std::str::FromStr;
 use url::Url;
 use uuid::Uuid;
 
-/// The version of the document that this program writes; it reads version 1 too, which had no key store.
-pub const VERSION: u32 = 2;
+/// The version of the document that this program writes. It reads the older ones too: version 1 had no key store, version 2 nothing
+/// of brokers and discovery.
+pub const VERSION: u32 = 3;
 
 /// A text that must not be seen: it prints as an ellipsis.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]

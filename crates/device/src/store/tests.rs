@@ -303,7 +303,7 @@ fn a_damaged_or_newer_document_is_refused_and_its_secrets_are_not_told() {
         ("{]".to_owned(), "not JSON"),
         (text.replace("\"private\": \"", "\"private\": 7, \"was\": \""), "wrong type"),
         (text.replace("\"content\": \"", "\"content\": \"***"), "wrong type"),
-        (text.replace("\"version\": 2", "\"version\": 3"), "newer"),
+        (text.replace("\"version\": 3", "\"version\": 4"), "newer"),
     ];
     for (document, expected) in cases {
         let disk = Lossy::default();
@@ -327,7 +327,7 @@ fn a_document_of_version_1_is_read_and_written_as_the_newest() {
     set(&open(&disk).unwrap(), 2).unwrap();
     assert_eq!(*open(&disk).unwrap().state(), state(2));
     let written = disk.read(Path::new("data/state.json")).unwrap().unwrap();
-    assert!(String::from_utf8(written).unwrap().contains("\"version\": 2"));
+    assert!(String::from_utf8(written).unwrap().contains("\"version\": 3"));
 }
 
 #[test]

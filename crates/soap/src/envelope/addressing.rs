@@ -1,7 +1,8 @@
 //! WS-Addressing, as far as a device meets it: Action, MessageID, RelatesTo, To (WS-Addressing 1.0 core, §3).
 
+use crate::fault::{Code, Fault};
 use crate::ns;
-use crate::xml::{Element, Ns, Writer, read};
+use crate::xml::{Any, Element, Ns, QName, Writer, read};
 
 /// The headers of WS-Addressing that we read and write.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -94,6 +95,29 @@ impl Addressing {
 
     pub(super) fn write(&self, writer: &mut Writer) {
         self.given().for_each(|(ns, local, value)| writer.element(ns, local, value));
+    }
+}
+
+/// Whether an address means whoever asked. `none` wants no answer at all, but HTTP gives one to everybody.
+pub(super) fn is_here(address: &str) -> bool {
+    matches!(
+        address.trim_ascii(),
+        "http://www.w3.org/2005/08/addressing/anonymous"
+            | "http://www.w3.org/2005/08/addressing/none"
+            | "http://schemas.xmlsoap.org/ws/2004/08/addressing/role/anonymous"
+    )
+}
+
+/// The fault for a header that wants the answer elsewhere.
+pub(super) fn only_anonymous(header: &str) -> Fault {
+    let name = |local| QName::of(ns::WSA, local);
+    let reason = format!("{header}: the answer goes back on the way that the question came, and nowhere else");
+    Fault {
+        code: Code::Sender,
+        subcodes: vec![name("InvalidAddressingHeader"), name("OnlyAnonymousAddressSupported")],
+        reason,
+        detail: vec![Any::of(ns::WSA, "ProblemHeaderQName", &QName::new(ns::WSA.uri, header))],
+        not_understood: Vec::new(),
     }
 }
 

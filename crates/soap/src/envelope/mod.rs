@@ -127,6 +127,24 @@ impl<'a> Envelope<'a> {
         Err(fault)
     }
 
+    /// Checks that the answer is wanted here, on the way that the question came: nobody makes us send it elsewhere (WS-Addressing 1.0
+    /// SOAP binding, §5.1 and §6.4.1.4).
+    ///
+    /// # Errors
+    /// `wsa:OnlyAnonymousAddressSupported`.
+    pub fn answered_here(&self) -> Result<(), Fault> {
+        for block in self.headers() {
+            let (namespace, local) = read::name(block);
+            let space = [ns::WSA, ns::WSADIS].into_iter().find(|space| space.uri == namespace);
+            let Some(space) = space.filter(|_| matches!(local, "ReplyTo" | "FaultTo")) else { continue };
+            let address = read::child(block, space, "Address").and_then(|address| read::text(address).ok());
+            if !address.is_some_and(|address| addressing::is_here(&address)) {
+                return Err(addressing::only_anonymous(local));
+            }
+        }
+        Ok(())
+    }
+
     /// Checks that the action given beside the body, in HTTP or in WS-Addressing, names the operation that the body holds: whoever
     /// dispatches on the action must not do something else than what was checked here.
     ///

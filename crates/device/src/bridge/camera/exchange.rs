@@ -129,7 +129,7 @@ impl Door {
         let is_for_all = row.is_some_and(|row| row.access == AccessClass::PreAuth);
         let caller = self.caller(asked, Some(&parsed.envelope), is_for_all)?;
         if bridged::SERVICES.iter().any(|service| service.namespace.uri == namespace) {
-            let call = Call { caller, base: asked.base.clone(), shared: std::sync::Arc::clone(&self.shared) };
+            let call = Call::new(caller, asked.base.clone(), std::sync::Arc::clone(&self.shared));
             return Ok(Understood::Ours(self.common.router.dispatch(&parsed.envelope, parsed.action.as_deref(), call)));
         }
         parsed.authorise(caller.levels).map_err(refused)?;

@@ -30,6 +30,7 @@ pub use contact::Contact;
 use super::CameraEntry;
 use crate::device::{DeviceError, UplinkStatus};
 use crate::door::Origin;
+use crate::events::Events;
 use crate::keystore::KeyStore;
 use crate::services::Shared;
 use crate::supervisor::Reports;
@@ -99,6 +100,7 @@ impl BridgedCamera {
             store: opened.store.clone(),
             keys: Arc::new(KeyStore::new(opened.identities(BTreeMap::new()), common.policies.clone())),
             reports: Reports::default(),
+            events: Events::new(opened.store.state().uuid.urn().to_string()),
             information: crate::config::Information::default(),
             call_out: common.call_out.clone(),
             max_uplinks: common.max_uplinks,

@@ -1,6 +1,6 @@
 //! What the device can do and where to ask (Core §8.1). GetServices and GetCapabilities read one list of services.
 
-use super::super::{Call, SERVICES, Service};
+use super::super::{Call, SERVICES, Service, events};
 use crate::accounts::{MAX_NAME, MAX_PASSWORD, MAX_USERS};
 use crate::interfaces;
 use oriel_onvif::device_mgmt::*;
@@ -80,6 +80,10 @@ pub(super) async fn get_capabilities(call: Call, request: GetCapabilities) -> Re
         if wants(CapabilityCategory::Device) {
             response.capabilities.device = address(&call, ns::TDS).map(legacy_device);
         }
+        if wants(CapabilityCategory::Events) {
+            let can = events::capabilities(&call.shared);
+            response.capabilities.events = address(&call, ns::TEV).map(|address| legacy_events(address, &can));
+        }
     }))
 }
 
@@ -101,6 +105,17 @@ fn namespace(category: CapabilityCategory) -> Option<Ns> {
 
 fn address(call: &Call, namespace: Ns) -> Option<String> {
     SERVICES.iter().find(|service| service.namespace == namespace).map(|service| call.base.join(service.path))
+}
+
+/// The event service's part of the old list: what GetServiceCapabilities tells, as far as it goes.
+fn legacy_events(address: String, can: &oriel_onvif::events::Capabilities) -> legacy_capabilities::EventCapabilities {
+    legacy_capabilities::EventCapabilities::with(|events| {
+        events.x_addr = address;
+        events.ws_subscription_policy_support = can.ws_subscription_policy_support == Some(true);
+        events.ws_pull_point_support = can.max_pull_points.is_some_and(|most| most > 0);
+        events.ws_pausable_subscription_manager_interface_support =
+            can.ws_pausable_subscription_manager_interface_support == Some(true);
+    })
 }
 
 /// The device's part of the old list (annex A); what it can do beyond is told by GetServices alone.
