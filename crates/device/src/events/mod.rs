@@ -13,6 +13,7 @@ mod clock;
 mod follower;
 mod hub;
 mod life;
+pub mod log;
 mod notification;
 mod offered;
 mod owner;
