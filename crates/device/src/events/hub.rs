@@ -212,6 +212,17 @@ impl Hub {
         subscription.wake.notify_one();
     }
 
+    /// The state of the property of this topic that changed last.
+    pub(super) fn current(&self, topic: &Topic) -> Option<Message> {
+        self.properties.current(topic)
+    }
+
+    /// What all that waits comes to in bytes.
+    #[cfg(test)]
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.total.bytes()
+    }
+
     /// Begins a PullMessages.
     pub(super) fn begin_pull(
         &mut self,

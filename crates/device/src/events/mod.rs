@@ -31,8 +31,8 @@ pub(crate) use subscription::{Granted, Kind, Lasts, MAX_PRODUCERS, MAX_PULL_POIN
 
 use clock::Clock;
 use hub::Hub;
-use oriel_onvif::events::{BadFilter, Description, Selection, TopicSet};
-use oriel_onvif::notification::AbsoluteOrRelativeTime;
+use oriel_onvif::events::{BadFilter, Description, Message, Selection, TopicSet};
+use oriel_onvif::notification::{AbsoluteOrRelativeTime, Topic};
 use oriel_soap::Caller;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -135,6 +135,16 @@ impl Events {
         self.hub().pause(now, id, caller, paused)
     }
 
+    /// Whether the topic is offered.
+    pub(crate) fn offers(&self, topic: &Topic) -> bool {
+        self.hub().offered.has(topic)
+    }
+
+    /// The state of the property of this topic that changed last.
+    pub(crate) fn current(&self, topic: &Topic) -> Option<Message> {
+        self.hub().current(topic)
+    }
+
     /// Ends what this owner has: who is no more must hear no more.
     pub(crate) fn forget(&self, owner: &Owner) {
         self.hub().forget(owner);
@@ -155,3 +165,6 @@ impl Events {
         self.0.hub.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

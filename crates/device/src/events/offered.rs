@@ -18,6 +18,10 @@ impl Offered {
         }
     }
 
+    pub(super) fn has(&self, topic: &Topic) -> bool {
+        self.0.iter().any(|(known, _)| known.steps().eq(topic.steps()))
+    }
+
     pub(super) fn topic_set(&self) -> TopicSet {
         topic_set(self.0.iter().map(|(_, description)| *description))
     }

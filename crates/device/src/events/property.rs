@@ -97,6 +97,12 @@ impl Properties {
         Ok(Some(Becomes { property, operation }))
     }
 
+    /// The state of the topic's property that changed last.
+    pub(super) fn current(&self, topic: &Topic) -> Option<Message> {
+        let states = self.states.values().filter(|state| state.topic.steps().eq(topic.steps()));
+        states.max_by_key(|state| state.number).map(|state| state.message.clone())
+    }
+
     /// The states, each as a message that says Initialized; made by `make` when it is wanted first.
     pub(super) fn initialized(
         &mut self,

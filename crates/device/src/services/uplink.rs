@@ -1,6 +1,7 @@
 //! The uplink service: which clouds the device dials (Uplink chapter 6). The handlers validate and write; dialling is the supervisor's.
 
 use super::{Call, Service, Shared};
+use crate::events::Owner;
 use crate::keystore::View;
 use crate::store::{State, UplinkEntry};
 use oriel_onvif::ns;
@@ -97,15 +98,19 @@ fn put(state: &mut State, existing: Option<usize>, entry: UplinkEntry, most: usi
 }
 
 async fn delete_uplink(call: Call, request: DeleteUplink) -> Result<DeleteUplinkResponse, Fault> {
-    call.change(move |state| {
+    let gone = Owner::cloud(&request.remote_address);
+    let stays = call.change(move |state| {
         let before = state.uplinks.len();
         state.uplinks.retain(|entry| !entry.is_at(&request.remote_address));
         if state.uplinks.len() == before {
             return Err(wrong_address(format!("there is no uplink with the address {:?}", request.remote_address)));
         }
-        Ok(())
-    })
-    .await?;
+        let cloud = Owner::cloud(&request.remote_address);
+        Ok(state.uplinks.iter().any(|entry| Owner::cloud(&entry.remote_address) == cloud))
+    });
+    if !stays.await? {
+        call.shared.events.forget(&gone);
+    }
     Ok(DeleteUplinkResponse::default())
 }
 

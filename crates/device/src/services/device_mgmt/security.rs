@@ -2,6 +2,7 @@
 
 use super::super::Call;
 use crate::accounts::{MAX_USERS, Unfit, check_name, check_password, nobody_administrates};
+use crate::events::Owner;
 use crate::store::{Account, Role, Secret, State};
 use oriel_onvif::device_mgmt::*;
 use oriel_soap::{Fault, With};
@@ -54,12 +55,14 @@ fn create(state: &mut State, user: User) -> Result<(), Fault> {
 
 pub(super) async fn delete_users(call: Call, request: DeleteUsers) -> Result<DeleteUsersResponse, Fault> {
     at_least_one(&request.username, "Username")?;
+    let gone = request.username.clone();
     call.change(move |state| {
         request.username.iter().try_for_each(|name| find(state, name).map(drop))?;
         state.users.retain(|account| !request.username.contains(&account.name));
         keep_an_administrator(state)
     })
     .await?;
+    gone.into_iter().for_each(|name| call.shared.events.forget(&Owner::Account(name)));
     Ok(DeleteUsersResponse::default())
 }
 
