@@ -76,12 +76,14 @@ fn who_is_no_more_hears_no_more() {
 #[test]
 fn all_that_waits_has_one_bound_and_who_has_most_loses_first() {
     let mut house = House::new();
-    let few = house.make(&admin(), Wanted { selection: topics_of("tns1:Device//."), ..wanted(None) }).unwrap();
+    let few =
+        house.make(&admin(), Wanted { selection: topics_of("tns1:Device/OperationMode//."), ..wanted(None) }).unwrap();
     house.tell(shutdown());
     let all = house.pull_point(3600);
     let long = "x".repeat(8000);
-    for round in 0..2000 {
-        house.tell(motion(&long, round % 2 == 0));
+    for _ in 0..2000 {
+        let hot = Occurrence::of(topics::find("Device/Sensor/Temperature/High").unwrap()).source("SensorID", &long);
+        house.tell(hot.data("Value", "41").data("Threshold", "40"));
         assert!(house.hub.waiting_bytes() <= BUDGET);
     }
     assert_eq!(house.pulled(&few).len(), 1);

@@ -89,7 +89,7 @@ fn shutdown() -> Occurrence {
 impl House {
     fn new() -> Self {
         let mut hub = Hub::default();
-        let offered: Vec<_> = [MOTION, SHUTDOWN, "Monitoring/ProcessorUsage", "Device/Trigger/DigitalInput"]
+        let offered: Vec<_> = [MOTION, SHUTDOWN, "Device/Sensor/Temperature/High", "Device/Trigger/DigitalInput"]
             .map(|topic| topics::find(topic).unwrap())
             .into();
         hub.offer(&offered);
