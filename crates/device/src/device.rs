@@ -89,6 +89,8 @@ pub struct UplinkStatus {
 pub struct Device {
     lan: Lan,
     uplinked: Uplinked,
+    #[cfg(feature = "discovery")]
+    announcer: Option<crate::discovery::Announcer>,
     first: Option<FirstCredentials>,
 }
 
@@ -132,11 +134,21 @@ impl Device {
             Box::pin(async move { door.serve(request, Origin::Lan { peer, local }).await })
         });
         let lan = Lan::start(listeners, &answer, max_connections);
+        #[cfg(feature = "discovery")]
+        let announcer = shared
+            .speaks_discovery
+            .then(|| crate::discovery::Announcer::start(Arc::clone(&shared), lan.addresses().to_vec()));
         let uplinked = Uplinked::start(shared, opened.into_parts(), insecure, local, move |request, origin| {
             let door = Arc::clone(&door);
             async move { door.serve(request, origin).await }
         });
-        Ok(Self { lan, uplinked, first })
+        Ok(Self {
+            lan,
+            uplinked,
+            #[cfg(feature = "discovery")]
+            announcer,
+            first,
+        })
     }
 
     /// Where the LAN reaches the device, with the ports that the system chose.
@@ -183,12 +195,18 @@ impl Device {
         self.uplinked.service(address, levels)
     }
 
-    /// Takes no more requests, lets the answers that are on their way arrive, closes every uplink, and returns when all is done: within
-    /// some ten seconds.
+    /// Takes no more requests, lets the answers that are on their way arrive, closes every uplink, says Bye to those on the LAN, and
+    /// returns when all is done: within some ten seconds.
     pub async fn stop(self) {
         // Whoever waits for messages is told that there will be none.
         self.events().close();
-        tokio::join!(self.lan.stop(), self.uplinked.stop());
+        let farewell = async {
+            #[cfg(feature = "discovery")]
+            if let Some(announcer) = self.announcer {
+                announcer.stop().await;
+            }
+        };
+        tokio::join!(farewell, self.lan.stop(), self.uplinked.stop());
     }
 }
 
@@ -200,6 +218,8 @@ fn shared(config: Config, opened: &Opened) -> Shared {
         reports: Reports::default(),
         events: Events::new(opened.store.state().uuid.urn().to_string()),
         information: config.information,
+        speaks_discovery: config.discovery.speaks(&config.listen),
+        discovery: config.discovery,
         call_out: config.call_out,
         max_uplinks: config.max_uplinks,
     }

@@ -13,6 +13,8 @@
 //!        supervisor ◄──── watches ──────── store: one document, durable before the answer
 //! ```
 //!
+//! Whoever looks for devices on the LAN finds it by WS-Discovery (the feature `discovery`).
+//!
 //! A handler never dials. It validates and writes to the [`store`]; the supervisor compares what is wanted there with what runs, and
 //! starts, replaces and drains. That is why an uplink can be changed through itself, why a start after a power cut is nothing special,
 //! and why an unreachable cloud costs the others nothing: each uplink has its own task, its own pauses and its own state.
@@ -38,10 +40,13 @@ mod accounts;
 pub mod bridge;
 pub mod config;
 mod device;
+#[cfg(feature = "discovery")]
+mod discovery;
 mod door;
 pub mod events;
 mod interfaces;
 mod keystore;
+mod scopes;
 mod services;
 pub mod store;
 mod supervisor;

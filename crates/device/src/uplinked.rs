@@ -5,7 +5,7 @@ use crate::device::{DeviceError, UplinkStatus};
 use crate::door::Origin;
 use crate::keystore::KeyMaker;
 use crate::services::Shared;
-use crate::store::{Account, Files, Folder, Keystore, State, Store, VERSION};
+use crate::store::{Account, DiscoveryEntry, Files, Folder, Keystore, State, Store, VERSION};
 use crate::supervisor::{Means, Serve, Supervisor, Tunnel};
 use http::{Request, Response};
 use oriel_soap::Levels;
@@ -58,7 +58,15 @@ impl Opened {
 fn first_state(users: Vec<Account>) -> State {
     let uuid = Uuid::new_v4();
     let serial = uuid.simple().to_string()[..12].to_ascii_uppercase();
-    State { version: VERSION, uuid, serial, users, uplinks: Vec::new(), keystore: Keystore::default() }
+    State {
+        version: VERSION,
+        uuid,
+        serial,
+        users,
+        uplinks: Vec::new(),
+        keystore: Keystore::default(),
+        discovery: DiscoveryEntry::default(),
+    }
 }
 
 /// The uplinks of a device, and what they need. Dropping it ends them.

@@ -90,6 +90,8 @@ pub mod fault;
 pub mod ns;
 pub mod operation;
 pub mod router;
+#[cfg(feature = "udp")]
+pub mod udp;
 pub mod xml;
 
 pub use access::{AccessClass, Caller, Level, Levels, Via};

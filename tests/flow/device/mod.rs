@@ -5,6 +5,7 @@
 mod authentication;
 mod bad_input;
 mod cloud_end;
+mod discovery;
 mod life;
 mod rights;
 mod security;

@@ -12,16 +12,17 @@ use std::time::{Duration, Instant};
 
 use oriel_onvif::discovery::{self as words, DEVICE, Message, NETWORK_VIDEO_TRANSMITTER, Packet, Target, key};
 use oriel_soap::With as _;
+use oriel_soap::udp::{self, Random, Rate, Repeat, Throttle};
 use oriel_soap::xml::QName;
 
-use super::throttle::Throttle;
 use super::{Found, Heard};
 
-/// SOAP-over-UDP, appendix I: MULTICAST_UDP_REPEAT, UDP_MIN_DELAY, UDP_MAX_DELAY, UDP_UPPER_DELAY; the delays in milliseconds.
-const SENDINGS: u8 = 4;
-const MIN_DELAY: u64 = 50;
-const MAX_DELAY: u64 = 250;
-const UPPER_DELAY: Duration = Duration::from_millis(500);
+/// What is read of all hosts together. 200 cameras that answer four repeated probes send less.
+const ALL: Rate = Rate { second: 4 << 20, burst: 8 << 20 };
+/// Of one host.
+const EACH: Rate = Rate { second: 256 << 10, burst: 1 << 20 };
+/// What the smallest packet costs.
+const LEAST: u64 = 1024;
 /// After the first answer to a Resolve, for others who claim the endpoint: twice APP_MAX_DELAY (WS-Discovery §2.4), and the question goes on being repeated, so that
 /// a quick liar does not keep the camera from being heard.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -56,9 +57,6 @@ pub(super) struct Arrival<'a> {
     pub(super) answer: bool,
 }
 
-/// Random bits: for names of messages and for the gaps between repetitions.
-pub(super) type Random<'r> = &'r mut dyn FnMut() -> u128;
-
 #[derive(Debug)]
 pub(super) struct Machine {
     searches: Vec<Search>,
@@ -73,8 +71,8 @@ impl Machine {
         Self {
             searches: Vec::new(),
             asked: 0,
-            answers: Throttle::new(now),
-            announcements: Throttle::new(now),
+            answers: Throttle::new(now, ALL, EACH, LEAST),
+            announcements: Throttle::new(now, ALL, EACH, LEAST),
             recent: VecDeque::new(),
         }
     }
@@ -190,9 +188,7 @@ struct Search {
 struct Asked {
     name: String,
     datagram: Arc<[u8]>,
-    due: Option<Instant>,
-    left: u8,
-    gap: Duration,
+    repeat: Repeat,
 }
 
 impl Search {
@@ -218,15 +214,12 @@ impl Search {
     }
 
     fn due(&self) -> Instant {
-        self.messages.iter().filter_map(|asked| asked.due).fold(self.until, Instant::min)
+        self.messages.iter().filter_map(|asked| asked.repeat.due()).fold(self.until, Instant::min)
     }
 
     fn send(&mut self, now: Instant) -> Option<Arc<[u8]>> {
-        let asked = self.messages.iter_mut().find(|asked| asked.due.is_some_and(|due| due <= now))?;
-        asked.left -= 1;
-        asked.due = (asked.left > 0).then(|| now + asked.gap);
-        asked.gap = (asked.gap * 2).min(UPPER_DELAY);
-        Some(Arc::clone(&asked.datagram))
+        let asked = self.messages.iter_mut().find_map(|asked| asked.repeat.take(now).then_some(&asked.datagram))?;
+        Some(Arc::clone(asked))
     }
 
     fn sent(&self, name: &str) -> bool {
@@ -248,9 +241,8 @@ impl Search {
 impl Asked {
     fn new(now: Instant, message: Message, random: Random<'_>) -> Self {
         let name = format!("urn:uuid:{}", uuid::Builder::from_random_bytes(random().to_ne_bytes()).into_uuid());
-        let gap = MIN_DELAY + u64::try_from(random() % u128::from(MAX_DELAY - MIN_DELAY + 1)).unwrap_or(0);
         let datagram = Packet::new(&*name, message).write().into();
-        Self { name, datagram, due: Some(now), left: SENDINGS, gap: Duration::from_millis(gap) }
+        Self { name, datagram, repeat: Repeat::new(now, udp::MULTICAST, random) }
     }
 }
 

@@ -11,13 +11,10 @@
 //! ```
 
 mod found;
-mod interfaces;
 mod machine;
-mod port;
 mod task;
 #[cfg(test)]
 mod tests;
-mod throttle;
 
 use std::io;
 use std::time::Duration;

@@ -6,13 +6,12 @@ use std::pin::pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use oriel_onvif::discovery::LONGEST;
+use oriel_onvif::discovery::{GROUP_V4, GROUP_V6, LONGEST};
+use oriel_soap::udp::{Group, Interface, Place, Port, Purpose, Select, interfaces};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::interfaces::interfaces;
 use super::machine::{Arrival, Machine, Output, Question};
-use super::port::{Place, Port};
 use super::{Found, Heard, Options};
 
 /// Questions under way at a time.
@@ -21,6 +20,9 @@ const QUESTIONS: usize = 32;
 const REFRESH: Duration = Duration::from_secs(30);
 /// For the kernel to take a datagram.
 const SEND: Duration = Duration::from_millis(100);
+
+/// What the kernel may keep for each socket, in bytes: many cameras answer within half a second.
+const RECEIVED: usize = 1 << 20;
 
 /// A question and who wants to know.
 #[derive(Debug)]
@@ -139,14 +141,14 @@ impl Task {
 
     fn received(&mut self, at: usize, source: SocketAddr, datagram: &[u8]) {
         let place = &self.ports[at].place;
-        let arrival = Arrival { source, interface: &place.interface, answer: place.asks };
+        let arrival = Arrival { source, interface: &place.interface, answer: place.purpose == Purpose::Ask };
         if let Some(heard) = self.machine.received(Instant::now().into_std(), arrival, datagram) {
             let _nobody = self.heard.send(heard);
         }
     }
 
     async fn send(&self, datagram: &[u8]) {
-        for port in self.ports.iter().filter(|port| port.place.asks) {
+        for port in self.ports.iter().filter(|port| port.place.purpose == Purpose::Ask) {
             let sent = timeout(SEND, port.send(datagram)).await;
             if let Ok(Err(error)) = sent {
                 tracing::debug!(interface = port.place.interface, %error, "a question could not be sent");
@@ -163,8 +165,9 @@ impl Task {
     /// Opens sockets on what is new and drops those on what is gone. Returns the last error of a socket.
     fn open_ports(&mut self) -> io::Result<Option<io::Error>> {
         self.refresh = Instant::now() + REFRESH;
-        let interfaces = interfaces(&self.options)?;
-        let wanted: Vec<Place> = interfaces.iter().flat_map(|interface| Place::all(interface, &self.options)).collect();
+        let Options { interfaces: names, ipv4, ipv6, .. } = &self.options;
+        let interfaces = interfaces(&Select { names: names.clone(), ipv4: *ipv4, ipv6: *ipv6 })?;
+        let wanted: Vec<Place> = interfaces.iter().flat_map(|interface| places(interface, &self.options)).collect();
         self.ports.retain(|port| wanted.contains(&port.place));
         let mut failed = None;
         for place in wanted {
@@ -172,7 +175,7 @@ impl Task {
                 continue;
             }
             let interface = place.interface.clone();
-            match Port::open(place) {
+            match Port::open(place, RECEIVED) {
                 Ok(port) => self.ports.push(port),
                 Err(error) => {
                     tracing::debug!(interface, %error, "no socket for discovery");
@@ -190,6 +193,15 @@ impl Task {
         });
         Ok(failed)
     }
+}
+
+/// One that asks for each address of an interface, and those that hear.
+fn places(interface: &Interface, options: &Options) -> Vec<Place> {
+    let group = Group { v4: GROUP_V4, v6: GROUP_V6, port: options.port };
+    let addresses: Vec<_> = interface.addresses.iter().map(|(address, _)| *address).collect();
+    let asking = addresses.iter().map(|address| Place::by(interface, *address, Purpose::Ask, group));
+    let hearing = Place::hearing(interface, &addresses, group).filter(|_| options.listen);
+    asking.chain(hearing).collect()
 }
 
 fn receive(ports: &[Port], turn: &mut usize, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Event> {

@@ -1,7 +1,7 @@
 //! From the raw configuration to the checked one; every refusal names key and line and says what to do.
 
-use super::raw::{Raw, RawCertificate, RawPolicy, RawUser};
-use super::{CallOut, Config, ConfigError, DEVICE_CERTIFICATE, IpNet, network};
+use super::raw::{Raw, RawCertificate, RawDiscovery, RawPolicy, RawUser};
+use super::{CallOut, Config, ConfigError, DEVICE_CERTIFICATE, DiscoveryConfig, IpNet, network};
 use crate::accounts::{MAX_USERS, Unfit, check_name, check_password, nobody_administrates};
 use crate::store::Account;
 use oriel_trust::{Identity, Policy};
@@ -101,6 +101,24 @@ impl Place<'_> {
         }
         *default = given.into_inner();
         Ok(())
+    }
+
+    fn discovery(&self, given: RawDiscovery) -> Result<DiscoveryConfig, ConfigError> {
+        if let Some(on) = given.enabled.as_ref().filter(|on| *on.get_ref() && !cfg!(feature = "discovery")) {
+            let problem = "this program was built without discovery; remove the line";
+            return Err(self.error("discovery.enabled", &on.span(), problem));
+        }
+        let mut config = DiscoveryConfig { enabled: given.enabled.map(Spanned::into_inner), ..Default::default() };
+        for name in given.interfaces {
+            let (at, name) = (name.span(), name.into_inner());
+            // Linux: 15 bytes, and a name in its folders.
+            if name.is_empty() || name.len() > 15 || name.contains(['/', ' ']) {
+                let problem = format!("\"{name}\" is no name of an interface; give one such as \"eth0\"");
+                return Err(self.error("discovery.interfaces", &at, problem));
+            }
+            config.interfaces.push(name);
+        }
+        Ok(config)
     }
 
     fn users(&self, given: Vec<RawUser>) -> Result<Vec<Account>, ConfigError> {
@@ -228,6 +246,7 @@ pub(super) fn parse(text: &str, folder: &Path) -> Result<Config, ConfigError> {
         allowed_by_uplink: place
             .networks("allow_private_addresses_by_uplink", &raw.allow_private_addresses_by_uplink)?,
     };
+    config.discovery = place.discovery(raw.discovery)?;
     config.users = place.users(raw.user)?;
     config.certificates = place.certificates(raw.certificate, folder)?;
     config.policies = place.policies(raw.policy, folder)?;

@@ -12,6 +12,7 @@ pub use ipnet::IpNet;
 pub use network::CallOut;
 
 use crate::store::Account;
+use oriel_onvif::discovery::PORT;
 use oriel_trust::{Identity, Policy};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -56,6 +57,32 @@ impl Default for Information {
     }
 }
 
+/// How the device is found by WS-Discovery (Core chapter 7).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DiscoveryConfig {
+    /// Whether it can be; unless it is said: when the device listens on another address than loopback, or interfaces are named.
+    pub enabled: Option<bool>,
+    /// Names of interfaces; none: every one that is up and can multicast, but for loopback.
+    pub interfaces: Vec<String>,
+    /// The port; another than 3702 is for tests.
+    pub port: u16,
+}
+
+impl Default for DiscoveryConfig {
+    fn default() -> Self {
+        Self { enabled: None, interfaces: Vec::new(), port: PORT }
+    }
+}
+
+impl DiscoveryConfig {
+    /// Whether a device with these listeners can be found.
+    pub(crate) fn speaks(&self, listen: &[SocketAddr]) -> bool {
+        let reached = || !self.interfaces.is_empty() || listen.iter().any(|address| !address.ip().is_loopback());
+        cfg!(feature = "discovery") && self.enabled.unwrap_or_else(reached)
+    }
+}
+
 /// A checked configuration: what is in it can be used as it is.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -66,6 +93,8 @@ pub struct Config {
     pub data: PathBuf,
     /// Who the device is.
     pub information: Information,
+    /// How it is found.
+    pub discovery: DiscoveryConfig,
     /// The accounts at first start. Later ones come and go by CreateUsers and DeleteUsers alone.
     pub users: Vec<Account>,
     /// Certificates with their keys, by `CertificateID`. The device's own one, `device`, comes on top.
@@ -98,6 +127,7 @@ impl Config {
             listen: vec![(Ipv4Addr::LOCALHOST, 8080).into()],
             data: data.into(),
             information: Information::default(),
+            discovery: DiscoveryConfig::default(),
             users: Vec::new(),
             certificates: BTreeMap::new(),
             policies: BTreeMap::new(),

@@ -18,6 +18,8 @@ pub(super) struct Raw {
     pub(super) hardware: Option<Spanned<String>>,
     pub(super) name: Option<Spanned<String>>,
     pub(super) location: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) discovery: RawDiscovery,
     pub(super) max_uplinks: Option<Spanned<i64>>,
     #[serde(default)]
     pub(super) insecure_uplinks: bool,
@@ -34,6 +36,14 @@ pub(super) struct Raw {
     pub(super) certificate: Vec<RawCertificate>,
     #[serde(default)]
     pub(super) policy: Vec<RawPolicy>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawDiscovery {
+    pub(super) enabled: Option<Spanned<bool>>,
+    #[serde(default)]
+    pub(super) interfaces: Vec<Spanned<String>>,
 }
 
 #[derive(Deserialize)]

@@ -79,7 +79,7 @@ fn put(state: &mut State, id: &str, material: Material) -> Result<(), Infallible
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Files, Keystore, StoreError, VERSION};
+    use crate::store::{DiscoveryEntry, Files, Keystore, StoreError, VERSION};
     use uuid::Uuid;
 
     fn waiting(algorithm: KeyAlgorithm) -> KeyEntry {
@@ -95,6 +95,7 @@ mod tests {
             users: Vec::new(),
             uplinks: Vec::new(),
             keystore,
+            discovery: DiscoveryEntry::default(),
         };
         Store::open::<StoreError>(Box::new(Files), folder.path(), |_| Ok(state)).unwrap()
     }

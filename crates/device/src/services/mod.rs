@@ -6,7 +6,7 @@ pub(crate) mod events;
 pub(crate) mod security;
 pub(crate) mod uplink;
 
-use crate::config::Information;
+use crate::config::{DiscoveryConfig, Information};
 use crate::door::{Base, Delivering};
 use crate::events::Events;
 use crate::keystore::KeyStore;
@@ -24,6 +24,9 @@ pub(crate) struct Shared {
     pub(crate) reports: Reports,
     pub(crate) events: Events,
     pub(crate) information: Information,
+    pub(crate) discovery: DiscoveryConfig,
+    /// Whether the device can be discovered, if its mode allows it.
+    pub(crate) speaks_discovery: bool,
     pub(crate) call_out: crate::config::CallOut,
     pub(crate) max_uplinks: usize,
 }

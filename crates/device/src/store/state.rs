@@ -125,6 +125,29 @@ impl UplinkEntry {
     }
 }
 
+/// How the device shows itself to those who look for it (Core chapter 7).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DiscoveryEntry {
+    /// Whether it says Hello and answers.
+    pub discoverable: bool,
+    /// The scopes that people set; none until they do: those of the configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<Vec<String>>,
+    /// Grows with each start that can be discovered.
+    pub instance_id: u32,
+    /// Grows with each change of what is told.
+    pub metadata_version: u32,
+    /// A digest of what was told by that version.
+    pub told: String,
+}
+
+impl Default for DiscoveryEntry {
+    fn default() -> Self {
+        Self { discoverable: true, scopes: None, instance_id: 0, metadata_version: 0, told: String::new() }
+    }
+}
+
 /// Everything that must survive a power cut.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -142,4 +165,7 @@ pub struct State {
     /// Keys, certificates and validation policies.
     #[serde(default)]
     pub keystore: Keystore,
+    /// How it is found.
+    #[serde(default)]
+    pub discovery: DiscoveryEntry,
 }

@@ -166,6 +166,7 @@ fn state(uplinks: usize) -> State {
         }],
         uplinks: (0..uplinks).map(entry).collect(),
         keystore: keystore(uplinks),
+        discovery: DiscoveryEntry::default(),
     }
 }
 
@@ -319,6 +320,7 @@ fn a_document_of_version_1_is_read_and_written_as_the_newest() {
     let mut text: serde_json::Value = serde_json::from_slice(&to_bytes(&state(1))).unwrap();
     let document = text.as_object_mut().unwrap();
     document.remove("keystore");
+    document.remove("discovery");
     document.insert("version".to_owned(), 1.into());
     let disk = Lossy::default();
     disk.write(Path::new("data/state.json"), text.to_string().as_bytes()).unwrap();

@@ -1,6 +1,7 @@
 //! The device management service (Core chapter 8).
 
 pub mod capabilities;
+pub mod discovery;
 mod later_capabilities;
 pub mod legacy_capabilities;
 pub mod network;
@@ -8,6 +9,7 @@ pub mod security;
 pub mod system;
 
 pub use capabilities::*;
+pub use discovery::*;
 pub use network::*;
 pub use security::*;
 pub use system::*;
@@ -63,11 +65,11 @@ operations! {
     GetSystemSupportInformation ReadSystemSecret;
     SystemReboot                Unrecoverable;
     GetScopes                   ReadSystem -> GetScopesResponse,
-    SetScopes                   WriteSystem;
-    AddScopes                   WriteSystem;
-    RemoveScopes                WriteSystem;
-    GetDiscoveryMode            ReadSystem;
-    SetDiscoveryMode            WriteSystem;
+    SetScopes                   WriteSystem -> SetScopesResponse,
+    AddScopes                   WriteSystem -> AddScopesResponse,
+    RemoveScopes                WriteSystem -> RemoveScopesResponse,
+    GetDiscoveryMode            ReadSystem -> GetDiscoveryModeResponse,
+    SetDiscoveryMode            WriteSystem -> SetDiscoveryModeResponse,
     GetGeoLocation              ReadSystem;
     SetGeoLocation              WriteSystem;
     DeleteGeoLocation           WriteSystem;

@@ -170,6 +170,12 @@ pub struct AppSequence {
     pub message_number: u32,
 }
 
+/// The datagram of a fault, which is said to whoever asked by unicast, and to nobody else (Core §7.3.6).
+#[must_use]
+pub fn fault(message_id: &str, relates_to: Option<&str>, fault: &Fault) -> Vec<u8> {
+    write::fault(message_id, relates_to, fault)
+}
+
 /// Whether two names, of endpoints or of messages, are the same. A UUID is one in any case, as `urn:uuid:…`, as `uuid:…` and bare.
 #[must_use]
 pub fn same_name(one: &str, other: &str) -> bool {

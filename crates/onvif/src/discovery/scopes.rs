@@ -3,10 +3,12 @@
 use super::same_name;
 use crate::ns;
 use oriel_soap::Fault;
-use oriel_soap::xml::QName;
+use oriel_soap::xml::{Any, List, QName};
 use percent_encoding::percent_decode_str;
 
 const ONVIF: &str = "onvif://www.onvif.org/";
+/// The rules as a fault tells them, by the ends of their URIs. That of LDAP has no use here: no scope of a camera is such an address.
+const SUPPORTED: [&str; 4] = ["rfc3986", "rfc2396", "uuid", "strcmp0"];
 
 /// The values of a category of ONVIF's scopes, such as `name` or `hardware`, as text for people: percent-decoded, without control characters.
 pub fn values<'s>(scopes: &'s [String], category: &'s str) -> impl Iterator<Item = String> + 's {
@@ -63,7 +65,8 @@ impl MatchingRule {
             _ => {
                 let mut fault = Fault::invalid_arg_val(format!("the matching rule {uri} is not supported"));
                 fault.subcodes = vec![QName::of(ns::WSD, "MatchingRuleNotSupported")];
-                Err(fault)
+                let supported = List(SUPPORTED.map(|rule| format!("{}/{rule}", ns::WSD.uri)).to_vec());
+                Err(fault.with_detail(Any::of(ns::WSD, "SupportedMatchingRules", &supported)))
             }
         }
     }

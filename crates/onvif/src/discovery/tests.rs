@@ -219,6 +219,17 @@ fn scopes_match_by_segments() {
     assert!(plain.matches(scope, scope) && !plain.matches("onvif://www.onvif.org", scope));
     let refused = MatchingRule::of(Some("http://schemas.xmlsoap.org/ws/2005/04/discovery/ldap")).unwrap_err();
     assert_eq!(refused.subcodes, [QName::of(crate::ns::WSD, "MatchingRuleNotSupported")]);
+    let datagram = fault("urn:uuid:1", Some(PROBE_ID), &refused);
+    let envelope = oriel_soap::Envelope::parse(&datagram, &oriel_soap::xml::Limits::REPLY).unwrap();
+    assert_eq!(
+        envelope.addressing().action.as_deref(),
+        Some("http://schemas.xmlsoap.org/ws/2005/04/discovery/fault"),
+        "{datagram:?}"
+    );
+    let read = envelope.fault().unwrap();
+    assert_eq!((read.code, &read.subcodes), (oriel_soap::fault::Code::Sender, &refused.subcodes));
+    let text = String::from_utf8(datagram).unwrap();
+    assert!(text.contains("SupportedMatchingRules>http://schemas.xmlsoap.org/ws/2005/04/discovery/rfc3986 "), "{text}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::read::action_of;
 use super::{AppSequence, Message, Packet, Probe, Target};
 use crate::ns;
+use oriel_soap::Fault;
 use oriel_soap::ns::{ENV, WSADIS};
 use oriel_soap::xml::{List, QName, Writer};
 
@@ -10,6 +11,29 @@ use oriel_soap::xml::{List, QName, Writer};
 const EVERYBODY: &str = "urn:schemas-xmlsoap-org:ws:2005:04:discovery";
 /// Whoever asked (WS-Addressing of August 2004, §2.3).
 const ANONYMOUS: &str = "http://schemas.xmlsoap.org/ws/2004/08/addressing/role/anonymous";
+
+pub(super) fn fault(message_id: &str, relates_to: Option<&str>, fault: &Fault) -> Vec<u8> {
+    let mut writer = Writer::document();
+    writer.start(ENV, "Envelope");
+    writer.start(ENV, "Header");
+    understood("Action", &action_of("fault"), &mut writer);
+    writer.element(WSADIS, "MessageID", message_id);
+    if let Some(id) = relates_to {
+        writer.element(WSADIS, "RelatesTo", id);
+    }
+    understood("To", ANONYMOUS, &mut writer);
+    writer.end();
+    writer.start(ENV, "Body");
+    writer.element(ENV, "Fault", fault);
+    writer.finish().into_bytes()
+}
+
+fn understood(local: &'static str, text: &str, writer: &mut Writer) {
+    writer.start(WSADIS, local);
+    writer.attribute(Some(ENV), "mustUnderstand", "1");
+    writer.value(text);
+    writer.end();
+}
 
 pub(super) fn packet(packet: &Packet) -> Vec<u8> {
     let mut writer = Writer::document();
@@ -37,12 +61,6 @@ pub(super) fn packet(packet: &Packet) -> Vec<u8> {
 }
 
 fn headers(packet: &Packet, writer: &mut Writer) {
-    let understood = |local, text: &str, writer: &mut Writer| {
-        writer.start(WSADIS, local);
-        writer.attribute(Some(ENV), "mustUnderstand", "1");
-        writer.value(text);
-        writer.end();
-    };
     understood("Action", &action_of(packet.message.name()), writer);
     if let Some(id) = &packet.message_id {
         writer.element(WSADIS, "MessageID", id);

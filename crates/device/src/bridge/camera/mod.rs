@@ -102,6 +102,9 @@ impl BridgedCamera {
             reports: Reports::default(),
             events: Events::new(opened.store.state().uuid.urn().to_string()),
             information: crate::config::Information::default(),
+            // The camera is found as itself.
+            discovery: crate::config::DiscoveryConfig::default(),
+            speaks_discovery: false,
             call_out: common.call_out.clone(),
             max_uplinks: common.max_uplinks,
         });

@@ -1,6 +1,6 @@
 //! What the device can do and where to ask (Core §8.1). GetServices and GetCapabilities read one list of services.
 
-use super::super::{Call, SERVICES, Service, events};
+use super::super::{Call, SERVICES, Service, Shared, events};
 use crate::accounts::{MAX_NAME, MAX_PASSWORD, MAX_USERS};
 use crate::interfaces;
 use oriel_onvif::device_mgmt::*;
@@ -27,16 +27,16 @@ pub(super) async fn get_services(call: Call, request: GetServices) -> Result<Get
 }
 
 pub(super) async fn get_service_capabilities(
-    _: Call,
+    call: Call,
     _: GetServiceCapabilities,
 ) -> Result<GetServiceCapabilitiesResponse, Fault> {
     Ok(GetServiceCapabilitiesResponse::with(|response| {
-        response.capabilities = of_this_service();
+        response.capabilities = of_this_service(&call.shared);
     }))
 }
 
 /// The capabilities of the device service. What is not said is not supported.
-pub(super) fn of_this_service() -> DeviceServiceCapabilities {
+pub(super) fn of_this_service(shared: &Shared) -> DeviceServiceCapabilities {
     let number = |number: usize| i32::try_from(number).ok();
     DeviceServiceCapabilities::with(|capabilities| {
         capabilities.network = NetworkCapabilities::with(|network| network.ip_version6 = Some(has_ipv6()));
@@ -50,7 +50,11 @@ pub(super) fn of_this_service() -> DeviceServiceCapabilities {
             security.hashing_algorithms = Some(List::words(&["MD5", "SHA-256"]));
         });
         capabilities.system = SystemCapabilities::with(|system| {
-            system.discovery_not_supported = Some(true);
+            let found = shared.speaks_discovery;
+            system.discovery_not_supported = Some(!found);
+            (system.discovery_resolve, system.discovery_bye) = (Some(found), Some(found));
+            // What it was has left Core with its release 2.6.1.
+            system.remote_discovery = Some(false);
             system.network_config_not_supported = Some(true);
             system.user_config_not_supported = Some(false);
         });
@@ -78,7 +82,7 @@ pub(super) async fn get_capabilities(call: Call, request: GetCapabilities) -> Re
     let wants = |category| all || request.category.contains(&category);
     Ok(GetCapabilitiesResponse::with(|response| {
         if wants(CapabilityCategory::Device) {
-            response.capabilities.device = address(&call, ns::TDS).map(legacy_device);
+            response.capabilities.device = address(&call, ns::TDS).map(|address| legacy_device(address, &call.shared));
         }
         if wants(CapabilityCategory::Events) {
             let can = events::capabilities(&call.shared);
@@ -119,7 +123,7 @@ fn legacy_events(address: String, can: &oriel_onvif::events::Capabilities) -> le
 }
 
 /// The device's part of the old list (annex A); what it can do beyond is told by GetServices alone.
-fn legacy_device(address: String) -> legacy_capabilities::DeviceCapabilities {
+fn legacy_device(address: String, shared: &Shared) -> legacy_capabilities::DeviceCapabilities {
     use legacy_capabilities::*;
     DeviceCapabilities::with(|device| {
         device.x_addr = address;
@@ -131,6 +135,7 @@ fn legacy_device(address: String) -> legacy_capabilities::DeviceCapabilities {
         }));
         device.system = Some(SystemCapabilities::with(|system| {
             system.supported_versions = vec![version(VERSION)];
+            (system.discovery_resolve, system.discovery_bye) = (shared.speaks_discovery, shared.speaks_discovery);
         }));
         device.io = Some(IoCapabilities::with(|io| {
             (io.input_connectors, io.relay_outputs) = (Some(0), Some(0));

@@ -2,6 +2,7 @@
 
 mod capabilities;
 mod clock;
+mod discovery;
 mod network;
 mod security;
 mod system;
@@ -11,11 +12,14 @@ use oriel_onvif::ns;
 use oriel_soap::Router;
 use oriel_soap::xml::Any;
 
+/// Where the device service is.
+pub(crate) const PATH: &str = "/onvif/device_service";
+
 pub(super) const SERVICE: Service = Service {
     namespace: ns::TDS,
-    path: "/onvif/device_service",
+    path: PATH,
     version: capabilities::VERSION,
-    capabilities: |_| Any::of(ns::TDS, "Capabilities", &capabilities::of_this_service()),
+    capabilities: |shared| Any::of(ns::TDS, "Capabilities", &capabilities::of_this_service(shared)),
 };
 
 pub(super) fn bind(router: Router<Call>) -> Router<Call> {
@@ -25,7 +29,14 @@ pub(super) fn bind(router: Router<Call>) -> Router<Call> {
         .on(capabilities::get_service_capabilities)
         .on(capabilities::get_capabilities);
     let router = router.on(network::get_hostname).on(network::get_network_interfaces);
-    let router = router.on(system::get_device_information).on(system::get_system_date_and_time).on(system::get_scopes);
+    let router = router.on(system::get_device_information).on(system::get_system_date_and_time);
+    let router = router
+        .on(discovery::get_scopes)
+        .on(discovery::set_scopes)
+        .on(discovery::add_scopes)
+        .on(discovery::remove_scopes)
+        .on(discovery::get_discovery_mode)
+        .on(discovery::set_discovery_mode);
     router
         .on(security::get_users)
         .on(security::create_users)

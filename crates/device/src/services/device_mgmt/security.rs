@@ -99,7 +99,7 @@ pub(super) async fn get_endpoint_reference(
 }
 
 /// A list that the schema wants to have one entry or more.
-fn at_least_one<T>(list: &[T], name: &str) -> Result<(), Fault> {
+pub(super) fn at_least_one<T>(list: &[T], name: &str) -> Result<(), Fault> {
     if list.is_empty() {
         return Err(Fault::invalid_args(format!("{name} is missing")));
     }

@@ -2,19 +2,11 @@
 
 use super::super::{Call, Shared};
 use super::clock::Zone;
-use crate::interfaces;
 use jiff::Timestamp;
 use jiff::civil;
 use jiff::tz::TimeZone;
 use oriel_onvif::device_mgmt::*;
 use oriel_soap::{Fault, With};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-
-/// What stays as it is in a scope: RFC 3986's unreserved characters, and the slashes of a path value.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
-
-/// What the loopback interface says.
-const NO_MAC: &str = "00:00:00:00:00:00";
 
 pub(super) async fn get_device_information(
     call: Call,
@@ -60,29 +52,4 @@ fn date_time(at: civil::DateTime) -> DateTime {
             (date.year, date.month, date.day) = (at.year().into(), at.month().into(), at.day().into());
         });
     })
-}
-
-pub(super) async fn get_scopes(call: Call, _: GetScopes) -> Result<GetScopesResponse, Fault> {
-    let information = &call.shared.information;
-    // Deviates: Core §7.3.2.2 wants a profile here too, but this device conforms to none yet and does not say so.
-    let serial = serial_number(&call.shared);
-    let mac = interfaces::interfaces().unwrap_or_default().into_iter().map(|interface| interface.mac);
-    let mac = mac.into_iter().find(|mac| !mac.is_empty() && mac != NO_MAC);
-    let told = [
-        Some(("name", &information.name)),
-        Some(("hardware", &information.model)),
-        information.location.as_ref().map(|location| ("location", location)),
-        Some(("SerialNumber", &serial)),
-        mac.as_ref().map(|mac| ("MacAddress", mac)),
-    ];
-    let scope = |(category, value): (&str, &String)| {
-        Scope::with(|scope| (scope.scope_def, scope.scope_item) = (ScopeDefinition::Fixed, item(category, value)))
-    };
-    Ok(GetScopesResponse::with(|response| {
-        response.scopes = told.into_iter().flatten().map(scope).collect();
-    }))
-}
-
-fn item(category: &str, value: &str) -> String {
-    format!("onvif://www.onvif.org/{category}/{}", utf8_percent_encode(value, PLAIN))
 }
