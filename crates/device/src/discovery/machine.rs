@@ -25,6 +25,8 @@ use uuid::Uuid;
 
 /// APP_MAX_DELAY (WS-Discovery §2.4), in milliseconds.
 const APP_MAX_DELAY: u64 = 500;
+/// The longest name of a message that is read, in bytes; an answer has it in it.
+const LONGEST_NAME: usize = 256;
 /// A longer question is none, in bytes.
 pub(super) const LONGEST: usize = 8192;
 /// What is read of all hosts together, and of one.
@@ -154,8 +156,8 @@ impl Machine {
             self.announce(link, || Says::Hello, |random| now + pause(random), random);
         }
         let weigh = |link: &Link| {
-            let heaviest = |by| self.packet(link, by, &Says::ProbeMatches(String::new())).write().len();
-            link.voices().map(heaviest).max().unwrap_or(0)
+            let weight = |by| self.packet(link, by, &Says::ProbeMatches("n".repeat(LONGEST_NAME))).write().len();
+            link.voices().map(weight).max().unwrap_or(0)
         };
         self.weight = usize::from(UNICAST) * self.told.links.iter().map(weigh).max().unwrap_or(0);
     }
@@ -244,7 +246,7 @@ impl Machine {
         let sequence = AppSequence::with(|sequence| {
             (sequence.instance_id, sequence.message_number) = (self.instance_id, self.message_number);
         });
-        Packet::new("", message).answering(question.map(String::as_str)).at(sequence)
+        Packet::new(Uuid::nil().urn().to_string(), message).answering(question.map(String::as_str)).at(sequence)
     }
 
     /// Takes a datagram.

@@ -229,7 +229,12 @@ fn scopes_match_by_segments() {
     let read = envelope.fault().unwrap();
     assert_eq!((read.code, &read.subcodes), (oriel_soap::fault::Code::Sender, &refused.subcodes));
     let text = String::from_utf8(datagram).unwrap();
-    assert!(text.contains("SupportedMatchingRules>http://schemas.xmlsoap.org/ws/2005/04/discovery/rfc3986 "), "{text}");
+    assert!(text.contains(">d:MatchingRuleNotSupported<"), "{text}");
+    assert!(
+        text.contains("</d:SupportedMatchingRules>")
+            && text.contains(">http://schemas.xmlsoap.org/ws/2005/04/discovery/rfc3986 "),
+        "{text}"
+    );
 }
 
 #[test]

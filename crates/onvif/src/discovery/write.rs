@@ -15,6 +15,7 @@ const ANONYMOUS: &str = "http://schemas.xmlsoap.org/ws/2004/08/addressing/role/a
 pub(super) fn fault(message_id: &str, relates_to: Option<&str>, fault: &Fault) -> Vec<u8> {
     let mut writer = Writer::document();
     writer.start(ENV, "Envelope");
+    writer.use_prefix(ns::WSD);
     writer.start(ENV, "Header");
     understood("Action", &action_of("fault"), &mut writer);
     writer.element(WSADIS, "MessageID", message_id);
