@@ -9,7 +9,7 @@ Discovery.probe({ timeout: 3000, device: process.argv[2] }, async (errors, cams)
   const found = [];
   for (const cam of cams) {
     const date = await new Promise((resolve) => cam.getSystemDateAndTime((error, date) => resolve(error ? String(error) : date)));
-    found.push({ urn: cam.urn, hostname: cam.hostname, port: Number(cam.port), xaddrs: cam.xaddrs.map(String), date });
+    found.push({ hostname: cam.hostname, port: Number(cam.port), xaddrs: cam.xaddrs.map(String), date });
   }
   emit('found', { found, errors: (errors ?? []).map(String) });
 });
