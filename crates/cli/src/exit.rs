@@ -30,6 +30,12 @@ said! {
     BadUsage;
     /// Nobody answered to a question that went to everybody.
     NothingFound;
+    /// No device runs on a data folder.
+    NotReached;
+    /// A device runs there, for another user.
+    NotLetIn;
+    /// A device of this machine refused.
+    Refused;
 }
 
 /// The cloud did not enrol a camera; why stands in the cause.
@@ -86,8 +92,14 @@ pub(crate) fn code(error: &anyhow::Error) -> u8 {
     if cause::<BadUsage>(error).is_some() {
         return 2;
     }
-    if cause::<NothingFound>(error).is_some() {
+    if cause::<NothingFound>(error).is_some() || cause::<NotReached>(error).is_some() {
         return 4;
+    }
+    if cause::<NotLetIn>(error).is_some() {
+        return 5;
+    }
+    if cause::<Refused>(error).is_some() {
+        return 3;
     }
     if let Some(ProvisionError::NotConnected { .. }) = cause::<ProvisionError>(error) {
         return 4;
@@ -120,6 +132,14 @@ pub(crate) fn hint(error: &anyhow::Error) -> Option<&'static str> {
         return Some(
             "multicast does not leave a network segment: ask from the cameras' own, by its --interface; check that no firewall holds back UDP from port 3702, that the switch or access point passes multicast, and that the cameras' discovery mode is Discoverable; --wait longer on a slow network",
         );
+    }
+    if cause::<NotReached>(error).is_some() {
+        return Some(
+            "start it with `oriel device`, or name the data folder of the one that runs by --data or --config",
+        );
+    }
+    if cause::<NotLetIn>(error).is_some() {
+        return Some("run the command as the user that the device runs as");
     }
     if let Some(hint) = cause::<ProvisionError>(error).and_then(hint_of_provision) {
         return Some(hint);
@@ -242,7 +262,7 @@ mod tests {
             address: ([127, 0, 0, 1], 1).into(),
             source: std::io::ErrorKind::ConnectionRefused.into(),
         };
-        let table: [(&str, anyhow::Error, u8, bool); 17] = [
+        let table: [(&str, anyhow::Error, u8, bool); 20] = [
             ("anything else", anyhow::anyhow!("broken"), 1, false),
             ("unreadable", CallError::Unreadable("x".to_owned()).into(), 1, true),
             ("usage", BadUsage::error("x"), 2, false),
@@ -254,6 +274,9 @@ mod tests {
             ("device silent", status(504), 4, true),
             ("TCP, in a call", CallError::from(tcp()).into(), 4, true),
             ("TCP, elsewhere", tcp().into(), 4, true),
+            ("no device", NotReached("x".to_owned()).into(), 4, true),
+            ("another user's device", NotLetIn("x".to_owned()).into(), 5, true),
+            ("refused by a device", Refused("x".to_owned()).into(), 3, false),
             ("nobody answered", NothingFound("x".to_owned()).into(), 4, true),
             ("not trusted", TransportError::Untrusted(std::io::Error::other("x")).into(), 4, true),
             ("API, no token", status(401), 5, true),

@@ -2,10 +2,13 @@
 
 use crate::accounts::random_password;
 use crate::config::Config;
+use crate::control::{Control, Defaults};
 use crate::door::{Answer, Door, Lan, Origin, listen};
 use crate::events::Events;
 use crate::interfaces;
 use crate::keystore::KeyStore;
+use crate::monitoring::{self, Monitoring};
+use crate::occurrences;
 use crate::services::{self, Shared};
 use crate::store::{Account, Role, Secret, StoreError};
 use crate::supervisor::Reports;
@@ -88,6 +91,10 @@ pub struct UplinkStatus {
 /// A running device. Dropping it ends everything that it started.
 pub struct Device {
     lan: Lan,
+    /// Goes before the data folder is given back.
+    control: Control,
+    /// Ends with this value.
+    _monitoring: Monitoring,
     uplinked: Uplinked,
     #[cfg(feature = "discovery")]
     announcer: Option<crate::discovery::Announcer>,
@@ -125,7 +132,11 @@ impl Device {
         options.skew = config.clock_tolerance.try_into().unwrap_or(options.skew);
         let (insecure, max_body, max_connections) = (config.insecure_uplinks, config.max_body, config.max_connections);
         let join_trace = config.join_trace;
+        let sources = config.sources.clone();
         let shared = Arc::new(shared(config, &opened));
+        let (events, store) = (shared.events.clone(), shared.store.clone());
+        let control = Control::start(opened.data(), events.clone(), Defaults::new(&sources, store.state().uuid))?;
+        let monitoring = Monitoring::start(events, store, &sources).await;
         let door = Door::new(Arc::clone(&shared), services::router(), &options, max_body);
         let door = Arc::new(door.joining(join_trace));
         let answering = Arc::clone(&door);
@@ -144,6 +155,8 @@ impl Device {
         });
         Ok(Self {
             lan,
+            control,
+            _monitoring: monitoring,
             uplinked,
             #[cfg(feature = "discovery")]
             announcer,
@@ -198,8 +211,13 @@ impl Device {
     /// Takes no more requests, lets the answers that are on their way arrive, closes every uplink, says Bye to those on the LAN, and
     /// returns when all is done: within some ten seconds.
     pub async fn stop(self) {
-        // Whoever waits for messages is told that there will be none.
-        self.events().close();
+        // Nobody tells anything any more but this.
+        drop(self.control);
+        let events = self.uplinked.shared().events.clone();
+        monitoring::tell(&events, occurrences::shutdown_initiated());
+        events.settle().await;
+        // Whoever still waits for messages is told that there will be none.
+        events.close();
         let farewell = async {
             #[cfg(feature = "discovery")]
             if let Some(announcer) = self.announcer {

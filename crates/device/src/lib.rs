@@ -39,6 +39,7 @@ mod accounts;
 #[cfg(feature = "bridge")]
 pub mod bridge;
 pub mod config;
+pub mod control;
 mod device;
 #[cfg(feature = "discovery")]
 mod discovery;
@@ -46,6 +47,7 @@ mod door;
 pub mod events;
 mod interfaces;
 mod keystore;
+mod monitoring;
 mod scopes;
 mod services;
 pub mod store;
@@ -56,3 +58,4 @@ mod uplinked;
 pub use config::BridgeConfig;
 pub use config::{Config, ConfigError};
 pub use device::{Device, DeviceError, FirstCredentials, UplinkStatus};
+pub use monitoring::occurrences;

@@ -4,10 +4,12 @@ use crate::config::DEVICE_CERTIFICATE;
 use crate::device::{DeviceError, UplinkStatus};
 use crate::door::Origin;
 use crate::keystore::KeyMaker;
+use crate::monitoring::LAST_RESET;
 use crate::services::Shared;
 use crate::store::{Account, DiscoveryEntry, Files, Folder, Keystore, State, Store, VERSION};
 use crate::supervisor::{Means, Serve, Supervisor, Tunnel};
 use http::{Request, Response};
+use jiff::Timestamp;
 use oriel_soap::Levels;
 use oriel_trust::{Fingerprint, Identity};
 use oriel_uplink::Body;
@@ -47,6 +49,11 @@ impl Opened {
         others
     }
 
+    /// The data folder.
+    pub(crate) fn data(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// What an [`Uplinked`] keeps of it.
     pub(crate) fn into_parts(self) -> (Folder, Fingerprint) {
         let fingerprint = self.identity.fingerprint();
@@ -56,6 +63,9 @@ impl Opened {
 
 /// The document of a device that starts for the first time.
 fn first_state(users: Vec<Account>) -> State {
+    // Core §8.9.4: nothing was there before the first start.
+    let reset = (LAST_RESET.to_owned(), Timestamp::now().to_string());
+    let kept = [reset].into();
     let uuid = Uuid::new_v4();
     let serial = uuid.simple().to_string()[..12].to_ascii_uppercase();
     State {
@@ -66,6 +76,7 @@ fn first_state(users: Vec<Account>) -> State {
         uplinks: Vec::new(),
         keystore: Keystore::default(),
         discovery: DiscoveryEntry::default(),
+        kept,
     }
 }
 
@@ -104,7 +115,7 @@ impl Uplinked {
             made: HashMap::new(),
         };
         let supervisor = Supervisor::start(shared.store.watch(), means, shared.reports.clone());
-        let maker = KeyMaker::start(shared.store.clone());
+        let maker = KeyMaker::start(shared.store.clone(), shared.events.clone());
         Self { supervisor, _maker: maker, serve, shared, fingerprint, folder }
     }
 

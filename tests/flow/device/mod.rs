@@ -10,6 +10,7 @@ mod life;
 mod rights;
 mod security;
 mod services;
+mod sources;
 mod tunnel;
 mod uplink_service;
 mod users;

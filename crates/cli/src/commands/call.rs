@@ -102,14 +102,14 @@ fn from_file(path: &std::path::Path, row: &Row) -> anyhow::Result<Any> {
 
 /// The request as a tree, in the order of the arguments.
 #[derive(Default)]
-struct Element {
+pub(super) struct Element {
     attributes: Vec<(String, String)>,
     children: Vec<(Ns, String, Element)>,
     text: Option<String>,
 }
 
 impl Element {
-    fn root(service: Ns, parameters: &[String]) -> anyhow::Result<Self> {
+    pub(super) fn root(service: Ns, parameters: &[String]) -> anyhow::Result<Self> {
         let mut root = Self::default();
         for parameter in parameters {
             let bad = |why: &str| BadUsage::error(format!("`{parameter}` {why}"));

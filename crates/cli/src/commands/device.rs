@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use crate::exit::BadConfig;
 use crate::output::Output;
@@ -11,7 +11,10 @@ use crate::output::Output;
 ///
 /// SIGTERM lets answers on their way arrive; a second one ends at once.
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Device {
+    #[command(subcommand)]
+    action: Option<Action>,
     /// Configuration file; docs/ref/device.toml explains each key, docs/ref/bridge.toml those of a bridge.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -20,8 +23,16 @@ pub(crate) struct Device {
     bridge: super::bridge::Bridge,
 }
 
+#[derive(Subcommand)]
+enum Action {
+    Event(super::event::Event),
+}
+
 impl Device {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<()> {
+        if let Some(Action::Event(event)) = self.action {
+            return event.run(output).await;
+        }
         #[cfg(feature = "bridge")]
         if let Some(config) = self.bridge.config(self.config.as_deref())? {
             return super::bridge::run(config, output).await;

@@ -13,6 +13,8 @@ pub(crate) mod device;
 pub(crate) mod discover;
 pub(crate) mod doctor;
 pub(crate) mod enroll;
+#[cfg(feature = "device")]
+pub(crate) mod event;
 pub(crate) mod forward;
 #[cfg(feature = "device")]
 pub(crate) mod swarm;

@@ -247,6 +247,9 @@ pub(super) fn parse(text: &str, folder: &Path) -> Result<Config, ConfigError> {
             .networks("allow_private_addresses_by_uplink", &raw.allow_private_addresses_by_uplink)?,
     };
     config.discovery = place.discovery(raw.discovery)?;
+    if let Some(events) = raw.events {
+        config.sources = events.check(&place)?;
+    }
     config.users = place.users(raw.user)?;
     config.certificates = place.certificates(raw.certificate, folder)?;
     config.policies = place.policies(raw.policy, folder)?;

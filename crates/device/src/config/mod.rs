@@ -5,11 +5,14 @@ mod bridge;
 mod check;
 mod network;
 mod raw;
+mod sources;
 
+pub use crate::monitoring::Machine;
 #[cfg(feature = "bridge")]
 pub use bridge::{BridgeCloud, BridgeConfig, Discover, MOST_CAMERAS};
 pub use ipnet::IpNet;
 pub use network::CallOut;
+pub use sources::Sources;
 
 use crate::store::Account;
 use oriel_onvif::discovery::PORT;
@@ -113,6 +116,8 @@ pub struct Config {
     pub max_body: usize,
     /// How many LAN connections there may be at once.
     pub max_connections: usize,
+    /// Where events come from.
+    pub sources: Sources,
     /// Makes a request's span part of the trace that its headers name: what the program gives when it sends traces. Asked for tunnels alone.
     pub join_trace: Option<JoinTrace>,
 }
@@ -137,6 +142,7 @@ impl Config {
             clock_tolerance: Duration::from_secs(300),
             max_body: 256 * 1024,
             max_connections: 64,
+            sources: Sources::default(),
             join_trace: None,
         }
     }

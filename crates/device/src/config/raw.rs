@@ -1,5 +1,6 @@
 //! The configuration file as it is written, before anything in it is believed.
 
+use super::sources::RawEvents;
 use crate::store::Secret;
 use serde::{Deserialize, Deserializer};
 use std::path::PathBuf;
@@ -30,6 +31,7 @@ pub(super) struct Raw {
     pub(super) clock_tolerance_seconds: Option<Spanned<i64>>,
     pub(super) max_body_bytes: Option<Spanned<i64>>,
     pub(super) max_connections: Option<Spanned<i64>>,
+    pub(super) events: Option<RawEvents>,
     #[serde(default)]
     pub(super) user: Vec<RawUser>,
     #[serde(default)]

@@ -28,6 +28,12 @@ fn the_annotated_example_is_valid_and_says_the_defaults() {
     assert_eq!(config.call_out.allowed.len(), 2);
     assert_eq!(config.call_out.allowed_by_uplink, []);
     assert_eq!(config.users[0].level, Role::Administrator);
+    let (sources, default) = (config.sources, default.sources);
+    assert_eq!(sources.topics.len(), 3);
+    let tokens =
+        |sources: &Sources| [&sources.video_sources, &sources.digital_inputs, &sources.relay_outputs].map(Clone::clone);
+    assert_eq!(tokens(&sources), tokens(&default));
+    assert_eq!(sources.machine, default.machine);
 }
 
 #[test]
@@ -82,6 +88,13 @@ const MISTAKES: &[Mistake] = &[
     ("[[policy]]\nid = \"\"\nanchors = \"a\"", 2, "policy.id", "empty"),
     ("[[policy]]\nid = \"our cloud\"\nanchors = \"a\"", 2, "policy.id", "no name"),
     ("[[certificate]]\nid = \"1st\"\nchain = \"c\"\nkey = \"k\"", 2, "certificate.id", "beginning with a letter"),
+    ("[events]\nfoo = 1", 2, "foo", "unknown key"),
+    ("[events]\ntopics = [\n \"tns1:VideoSource/MotionAlarm\",\n \"tns1:VideoSource/Moon\"]", 4, "events.topics", "means no topic"),
+    ("[events]\ntopics = [\"tns2:VideoSource/MotionAlarm\"]", 2, "events.topics", "no expression"),
+    ("[events]\ntopics = [\"tns1:EventBuffer/Begin\"]", 2, "events.topics", "means no topic"),
+    ("[events]\nvideo_sources = [\"a\", \"a\"]", 2, "events.video_sources", "twice"),
+    ("[events]\ndigital_inputs = [\"\"]", 2, "events.digital_inputs", "1 to 64"),
+    ("[events]\nhost = 1", 2, "host", "expected a boolean"),
     ("[listen", 1, "", ""),
 ];
 
@@ -114,6 +127,19 @@ fn mistakes_in_users_are_named_and_passwords_are_not_told() {
     assert_refused(&with("Administrator", "User"), 4, "user.level", "nobody is Administrator");
     assert_refused(&with("level", "role"), 4, "role", "unknown key");
     assert_refused(&user.repeat(2), 6, "user.name", "twice");
+}
+
+#[test]
+fn topics_are_chosen_by_name_or_by_branch_and_none_is_a_choice_too() {
+    let topics = |text: &str| -> Vec<&str> {
+        let config = parse(&format!("[events]\ntopics = {text}")).unwrap();
+        config.sources.topics.iter().map(|topic| topic.topic).collect()
+    };
+    let chosen = topics("[\"tns1:VideoSource/MotionAlarm|tns1:Device/Trigger//.\", \"tns1:VideoSource/MotionAlarm\"]");
+    assert_eq!(chosen, ["Device/Trigger/DigitalInput", "Device/Trigger/Relay", "VideoSource/MotionAlarm"]);
+    assert_eq!(topics("[]"), [""; 0]);
+    assert!(parse("").unwrap().sources.topics.len() > 50);
+    assert_eq!(parse("[events]\nhost = false").unwrap().sources.machine, None);
 }
 
 #[test]

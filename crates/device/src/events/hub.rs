@@ -311,6 +311,14 @@ impl Hub {
         self.end_those(|subscription| subscription.lease.as_ref().is_some_and(|lease| lease.owner == *owner));
     }
 
+    /// Whether somebody waits for messages and has not taken what there is.
+    pub(super) fn is_behind(&self) -> bool {
+        let waits = |subscription: &Subscription| subscription.lease.is_none() || subscription.waiting.is_some();
+        self.subscriptions
+            .values()
+            .any(|subscription| !subscription.paused && !subscription.queue.is_empty() && waits(subscription))
+    }
+
     /// Ends all, and lets nobody in any more.
     pub(super) fn close(&mut self) {
         self.closed = true;

@@ -36,6 +36,12 @@ use oriel_onvif::notification::{AbsoluteOrRelativeTime, Topic};
 use oriel_soap::Caller;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How long the last message of a device may take to those who wait.
+const MOMENT: Duration = Duration::from_secs(1);
+/// How often it is looked whether they have it.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// The events of one device. A clone is the same.
 #[derive(Clone)]
@@ -148,6 +154,22 @@ impl Events {
     /// Ends what this owner has: who is no more must hear no more.
     pub(crate) fn forget(&self, owner: &Owner) {
         self.hub().forget(owner);
+    }
+
+    /// The topics that are offered.
+    pub(crate) fn offered(&self) -> Vec<&'static Description> {
+        self.hub().offered.descriptions().collect()
+    }
+
+    /// Waits until those who wait for messages have got what there is: a moment at most.
+    pub(crate) async fn settle(&self) {
+        let got = async {
+            while self.hub().is_behind() {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        // Whoever is slower than that has to ask again, at the device that starts next.
+        let _ = tokio::time::timeout(MOMENT, got).await;
     }
 
     /// Ends every subscription and every follower: the device stops.

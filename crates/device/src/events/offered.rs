@@ -22,6 +22,10 @@ impl Offered {
         self.0.iter().any(|(known, _)| known.steps().eq(topic.steps()))
     }
 
+    pub(super) fn descriptions(&self) -> impl Iterator<Item = &'static Description> {
+        self.0.iter().map(|(_, description)| *description)
+    }
+
     pub(super) fn topic_set(&self) -> TopicSet {
         topic_set(self.0.iter().map(|(_, description)| *description))
     }

@@ -1,10 +1,16 @@
-//! Makes the keys that the store wants and does not have yet (Security §5.2.6.2). As with uplinks, the handler only writes; a start after a
-//! power cut is the same comparison.
+//! Makes the keys that the store wants and does not have yet (Security §5.2.6.2), and tells how they do (Security §5.5.8.1). As with uplinks,
+//! the handler only writes; a start after a power cut is the same comparison.
 
+use crate::events::Events;
+use crate::monitoring::tell;
+use crate::occurrences::{KeyStatus, key_status};
 use crate::store::{ChangeError, KeyEntry, Material, State, Store};
 use oriel_trust::{KeyAlgorithm, KeyPair};
+use std::collections::BTreeSet;
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// The pause after a disk that did not take a key.
@@ -14,8 +20,8 @@ const AGAIN: Duration = Duration::from_secs(5);
 pub(crate) struct KeyMaker(JoinHandle<()>);
 
 impl KeyMaker {
-    pub(crate) fn start(store: Store) -> Self {
-        Self(tokio::spawn(run(store)))
+    pub(crate) fn start(store: Store, events: Events) -> Self {
+        Self(tokio::spawn(run(store, events)))
     }
 }
 
@@ -44,36 +50,91 @@ fn next(state: &State) -> Option<(String, KeyAlgorithm)> {
     state.keystore.keys.iter().filter_map(wanted).min_by_key(|(_, algorithm)| estimate(*algorithm))
 }
 
-async fn run(store: Store) {
+async fn run(store: Store, events: Events) {
     let mut changes = store.watch();
+    let mut wanted = Wanted { events, told: BTreeSet::new() };
     loop {
-        let wanted = next(&changes.borrow_and_update());
-        let Some((id, algorithm)) = wanted else {
+        let next = {
+            let state = changes.borrow_and_update();
+            wanted.look(&state);
+            next(&state)
+        };
+        let Some((id, algorithm)) = next else {
             if changes.changed().await.is_err() {
                 return;
             }
             continue;
         };
-        let material = match tokio::task::spawn_blocking(move || KeyPair::generate(algorithm)).await {
-            Ok(Ok(pair)) => Material::pair(&pair),
-            Err(stopped) if stopped.is_cancelled() => return,
-            Ok(Err(_)) | Err(_) => Material::Corrupt,
-        };
+        let Some(material) = wanted.while_making(algorithm, &mut changes).await else { return };
         tracing::debug!(key = %id, ?algorithm, ok = material.has_private(), "a key was made");
-        if let Err(ChangeError::NotStored(error)) = store.change(move |state| put(state, &id, material)).await {
-            tracing::warn!(%error, "a new key cannot be stored; it will be made again");
-            tokio::time::sleep(AGAIN).await;
+        let status = if material.has_private() { KeyStatus::Ok } else { KeyStatus::Corrupt };
+        let key = id.clone();
+        match store.change(move |state| put(state, &key, material)).await {
+            Ok(true) => wanted.made(&id, status),
+            // It was deleted meanwhile.
+            Ok(false) => {}
+            Err(ChangeError::Refused(never)) => match never {},
+            Err(ChangeError::NotStored(error)) => {
+                tracing::warn!(%error, "a new key cannot be stored; it will be made again");
+                tokio::time::sleep(AGAIN).await;
+            }
         }
     }
 }
 
-/// Puts the key where it was asked for; nowhere when it was deleted meanwhile.
-fn put(state: &mut State, id: &str, material: Material) -> Result<(), Infallible> {
-    let waiting = |key: &&mut KeyEntry| key.id == id && matches!(key.material, Material::Generating { .. });
-    if let Some(key) = state.keystore.keys.iter_mut().find(waiting) {
-        key.material = material;
+/// The keys that are wanted, as far as that was told.
+struct Wanted {
+    events: Events,
+    told: BTreeSet<String>,
+}
+
+impl Wanted {
+    /// Tells of the keys that are new.
+    fn look(&mut self, state: &State) {
+        let generating = |key: &&KeyEntry| matches!(key.material, Material::Generating { .. });
+        let now: BTreeSet<String> = state.keystore.keys.iter().filter(generating).map(|key| key.id.clone()).collect();
+        for id in now.difference(&self.told) {
+            // Security §5.5.8.1: there is no old status.
+            tell(&self.events, key_status(id, None, KeyStatus::Generating));
+        }
+        self.told = now;
     }
-    Ok(())
+
+    /// Makes a key, and tells of others that come meanwhile. None when the runtime ends.
+    async fn while_making(
+        &mut self,
+        algorithm: KeyAlgorithm,
+        changes: &mut watch::Receiver<Arc<State>>,
+    ) -> Option<Material> {
+        let mut making = tokio::task::spawn_blocking(move || KeyPair::generate(algorithm));
+        loop {
+            let made = tokio::select! {
+                made = &mut making => made,
+                Ok(()) = changes.changed() => {
+                    self.look(&changes.borrow_and_update());
+                    continue;
+                }
+            };
+            return match made {
+                Ok(Ok(pair)) => Some(Material::pair(&pair)),
+                Err(stopped) if stopped.is_cancelled() => None,
+                Ok(Err(_)) | Err(_) => Some(Material::Corrupt),
+            };
+        }
+    }
+
+    /// Tells that a key was made.
+    fn made(&mut self, id: &str, status: KeyStatus) {
+        self.told.remove(id);
+        tell(&self.events, key_status(id, Some(KeyStatus::Generating), status));
+    }
+}
+
+/// Puts the key where it was asked for; nowhere when it was deleted meanwhile. Whether it was put.
+fn put(state: &mut State, id: &str, material: Material) -> Result<bool, Infallible> {
+    let waiting = |key: &&mut KeyEntry| key.id == id && matches!(key.material, Material::Generating { .. });
+    let key = state.keystore.keys.iter_mut().find(waiting);
+    Ok(key.map(|key| key.material = material).is_some())
 }
 
 #[cfg(test)]
@@ -96,6 +157,7 @@ mod tests {
             uplinks: Vec::new(),
             keystore,
             discovery: DiscoveryEntry::default(),
+            kept: Default::default(),
         };
         Store::open::<StoreError>(Box::new(Files), folder.path(), |_| Ok(state)).unwrap()
     }
@@ -105,7 +167,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = store(&folder, vec![waiting(KeyAlgorithm::Rsa2048), waiting(KeyAlgorithm::P384)]);
         let mut changes = store.watch();
-        let _maker = KeyMaker::start(store);
+        let _maker = KeyMaker::start(store, Events::new("urn:uuid:test".to_owned()));
         let made =
             |state: &State| -> Vec<bool> { state.keystore.keys.iter().map(|key| key.material.has_private()).collect() };
         changes.changed().await.unwrap();

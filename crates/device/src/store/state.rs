@@ -4,6 +4,7 @@
 use super::Keystore;
 use oriel_soap::Level;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use url::Url;
@@ -168,4 +169,7 @@ pub struct State {
     /// How it is found.
     #[serde(default)]
     pub discovery: DiscoveryEntry,
+    /// States of properties that nobody could find out again after a restart, by topic (Core §8.9.4).
+    #[serde(default)]
+    pub kept: BTreeMap<String, String>,
 }

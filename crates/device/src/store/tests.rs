@@ -167,6 +167,7 @@ fn state(uplinks: usize) -> State {
         uplinks: (0..uplinks).map(entry).collect(),
         keystore: keystore(uplinks),
         discovery: DiscoveryEntry::default(),
+        kept: BTreeMap::new(),
     }
 }
 
