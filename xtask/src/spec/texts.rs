@@ -1,5 +1,6 @@
 //! The facts against ONVIF's own texts, on machines that have them: the operations of the WSDL, sections and access classes of the text.
 
+mod topics;
 mod wsdl;
 
 use super::{Fact, Service};
@@ -33,6 +34,7 @@ pub(super) fn compare(texts: &Path, services: &[Service], wrong: &mut Vec<String
         print_line("spec: ../shared/onvif is not there, the facts are not compared with the specifications");
         return Ok(());
     }
+    topics::compare(texts, wrong)?;
     for service in services {
         let known = WSDL.iter().find(|(module, _)| *module == service.module);
         let (_, wsdl) = known.with_context(|| format!("which WSDL is that of {}?", service.module))?;

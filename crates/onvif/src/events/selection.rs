@@ -111,8 +111,9 @@ impl Selection {
     ///
     /// # Errors
     /// [`BadFilter::NotSupported`].
-    pub fn supported<'a>(&self, topics: impl IntoIterator<Item = &'a Topic> + Clone) -> Result<(), BadFilter> {
-        let there = |expression: &Expression| topics.clone().into_iter().any(|topic| expression.matches(topic));
+    pub fn supported<'a>(&self, topics: impl IntoIterator<Item = &'a Topic>) -> Result<(), BadFilter> {
+        let topics: Vec<&Topic> = topics.into_iter().collect();
+        let there = |expression: &Expression| topics.iter().any(|topic| expression.matches(topic));
         if self.topics.iter().all(there) { Ok(()) } else { Err(BadFilter::NotSupported) }
     }
 }

@@ -207,8 +207,12 @@ fn needed(prefix: Option<&str>, scope: &Scope<'_>) -> bool {
     match (scope, prefix) {
         (Scope::All, _) | (Scope::Own(_), None) => true,
         (Scope::Own(source), Some(prefix)) => {
+            let bytes = source.as_bytes();
+            let goes_on = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | 0x80..);
+            // `ns` is not what `xmlns:x` mentions.
+            let begins = |at: usize| at == 0 || !goes_on(bytes[at - 1]);
             source.contains("&#")
-                || source.match_indices(prefix).any(|(at, _)| source.as_bytes().get(at + prefix.len()) == Some(&b':'))
+                || source.match_indices(prefix).any(|(at, _)| bytes.get(at + prefix.len()) == Some(&b':') && begins(at))
         }
     }
 }
