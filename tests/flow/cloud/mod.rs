@@ -18,6 +18,7 @@ mod events;
 mod forward;
 mod host_names;
 mod hygiene;
+mod keep_alive;
 mod lists;
 mod main_job;
 mod malicious_camera;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use http::Request;
+use http::header::EXPECT;
 use http_body_util::BodyExt as _;
 use http_body_util::combinators::MapErr;
 use hyper::body::Incoming;
@@ -17,6 +18,7 @@ use oriel_uplink::{Body, BoxError, body};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::unread::Rest;
 use crate::{Api, Shared};
 
 /// Who sent a request.
@@ -117,7 +119,11 @@ async fn answer(
     api: Api,
 ) -> Result<http::Response<Answered>, std::convert::Infallible> {
     let h1 = request.version() < http::Version::HTTP_2;
-    let mut response = crate::request::answer(request.map(body::boxed), peer, &shared, &api).await;
+    let rest = Rest::default();
+    let asks_first = request.headers().contains_key(EXPECT);
+    let request = request.map(|body| if h1 { body::boxed(rest.of(body)) } else { body::boxed(body) });
+    let mut response = crate::request::answer(request, peer, &shared, &api).await;
+    rest.settle(asks_first, response.headers_mut()).await;
     // Draining: this connection takes no further request, so that the next one reaches whoever listens now.
     if h1 && shared.draining.is_cancelled() && response.status() != http::StatusCode::SWITCHING_PROTOCOLS {
         response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));

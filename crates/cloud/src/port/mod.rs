@@ -30,6 +30,7 @@ mod admission;
 mod http;
 mod proxy_protocol;
 pub(crate) mod revocation;
+mod unread;
 
 pub(crate) use http::Peer;
 
