@@ -7,8 +7,9 @@ use oriel_soap::Fault;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
-/// What stays as it is in a scope: RFC 3986's unreserved characters, and the slashes of a path value.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+/// What stays as it is in a scope: RFC 3986's unreserved characters, the slashes of a path value, and the colons of a hardware address.
+const PLAIN: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/').remove(b':');
 /// What the loopback interface says.
 const NO_MAC: &str = "00:00:00:00:00:00";
 
@@ -29,6 +30,7 @@ pub(crate) struct Scopes {
 
 impl Scopes {
     /// All of them, what people set first: clients show the first name that they find.
+    #[cfg_attr(not(feature = "discovery"), allow(dead_code, reason = "read by discovery alone"))]
     pub(crate) fn all(self) -> Vec<String> {
         let Self { configurable, fixed } = self;
         configurable.into_iter().chain(fixed).collect()

@@ -24,6 +24,7 @@ pub(crate) struct Shared {
     pub(crate) reports: Reports,
     pub(crate) events: Events,
     pub(crate) information: Information,
+    #[cfg_attr(not(feature = "discovery"), allow(dead_code, reason = "read by discovery alone"))]
     pub(crate) discovery: DiscoveryConfig,
     /// Whether the device can be discovered, if its mode allows it.
     pub(crate) speaks_discovery: bool,
