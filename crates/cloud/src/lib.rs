@@ -39,6 +39,7 @@ pub mod config;
 mod enrolment;
 mod events;
 pub mod facts;
+mod feed;
 mod file;
 mod gateway;
 mod metrics;
@@ -63,6 +64,7 @@ use api::session::Sessions;
 use certificate::Certificate;
 use events::Events;
 use facts::{Facts, MemoryFacts};
+use feed::Feeds;
 use gateway::Gateway;
 use gateway::paths::GivenOut;
 use metrics::Metrics;
@@ -118,6 +120,7 @@ struct Shared {
     alarms: Alarms,
     metrics: Metrics,
     events: Arc<Events>,
+    feeds: Feeds,
     passwords: Passwords,
     sessions: Sessions,
     known_browsers: KnownBrowsers,
@@ -228,6 +231,7 @@ impl Cloud {
             alarms: Alarms::default(),
             metrics: Metrics::new(),
             events: Arc::new(Events::new(Secret::random().expose().chars().take(8).collect())),
+            feeds: Feeds::new(),
             passwords: Passwords::default(),
             sessions: Sessions::new(records.clock().now()),
             known_browsers,
@@ -263,6 +267,7 @@ impl Cloud {
         shared.spawn(&shared.uplinks, fresh);
         shared.spawn(&shared.watchers, port::revocation::enforce(Arc::clone(&shared)));
         shared.spawn(&shared.watchers, enrolment::renewal::keep_fresh(Arc::clone(&shared)));
+        shared.spawn(&shared.watchers, feed::run(Arc::clone(&shared)));
         Ok(Self { shared, address, metrics, certificate, setup_link, _end: end.drop_guard() })
     }
 
@@ -321,12 +326,15 @@ impl Cloud {
         let shared = &self.shared;
         let deadline = tokio::time::Instant::now() + shared.config.drain;
         let linger = LINGER.min(shared.config.drain);
+        let lingered = tokio::time::Instant::now() + linger;
         shared.draining.cancel();
-        shared.records.give_up();
         for tunnel in shared.registry.tunnels() {
             tunnel.drain();
         }
-        tokio::time::sleep(linger).await;
+        // What was pulled is kept first: not every device would tell it again.
+        let _kept = tokio::time::timeout_at(lingered, shared.feeds.ended()).await;
+        shared.records.give_up();
+        tokio::time::sleep_until(lingered).await;
         shared.lingered.cancel();
         shared.tasks.close();
         let _clients_done = tokio::time::timeout_at(deadline, shared.tasks.wait()).await;

@@ -10,10 +10,10 @@ use oriel_trust::TrustError;
 mod gateway;
 mod raw;
 
-use crate::records::OrganisationLimits;
+use crate::records::{FeedBounds, OrganisationLimits};
 use crate::request::Propagation;
 
-pub use raw::{Raw, RawAcme, RawLimits, RawMetrics, RawOrganisation, RawTls, RawTraces};
+pub use raw::{Raw, RawAcme, RawFeed, RawLimits, RawMetrics, RawOrganisation, RawTls, RawTraces};
 
 /// What the cloud half runs with.
 #[derive(Debug, Clone)]
@@ -46,8 +46,19 @@ pub struct Config {
     pub anchors: Option<PathBuf>,
     /// Where enrolled cameras dial; without it the host that the installer asked.
     pub remote_address: Option<String>,
+    /// Feeds of devices' events.
+    pub feed: FeedConfig,
     /// Bounds.
     pub limits: Limits,
+}
+
+/// The feeds of devices' events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FeedConfig {
+    /// Whether devices are asked for events.
+    pub enabled: bool,
+    /// What is kept of each device.
+    pub bounds: FeedBounds,
 }
 
 /// An ACME authority (RFC 8555) and what it issues.

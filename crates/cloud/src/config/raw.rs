@@ -8,7 +8,8 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 use super::gateway::{domain, organisation};
-use super::{AcmeConfig, Config, ConfigError, Limits, Traces};
+use super::{AcmeConfig, Config, ConfigError, FeedConfig, Limits, Traces};
+use crate::records::FeedBounds;
 
 /// The file. Every key may be left out.
 #[derive(Debug, Clone, Deserialize)]
@@ -40,8 +41,22 @@ pub struct Raw {
     pub traces: Option<RawTraces>,
     /// Enrolment.
     pub enrolment: RawEnrolment,
+    /// Feeds of devices' events.
+    pub feed: RawFeed,
     /// Bounds.
     pub limits: RawLimits,
+}
+
+/// `[feed]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawFeed {
+    /// Whether devices are asked for events.
+    pub enabled: bool,
+    /// Entries that are kept of each device.
+    pub entries: usize,
+    /// KiB that are kept of each device.
+    pub kib: usize,
 }
 
 /// `[acme]`.
@@ -144,8 +159,15 @@ impl Default for Raw {
             metrics: None,
             traces: None,
             enrolment: RawEnrolment::default(),
+            feed: RawFeed::default(),
             limits: RawLimits::default(),
         }
+    }
+}
+
+impl Default for RawFeed {
+    fn default() -> Self {
+        Self { enabled: true, entries: 2000, kib: 1024 }
     }
 }
 
@@ -223,10 +245,17 @@ impl Raw {
             traces: self.traces.map(traces).transpose()?.unwrap_or_default(),
             anchors: self.enrolment.anchors.map(|file| folder.join(file)),
             remote_address: self.enrolment.remote_address.map(remote_address).transpose()?,
+            feed: feed(&self.feed)?,
             drain: Duration::from_secs(within("drain_seconds", self.drain_seconds, 0, 3600)? as u64),
             limits,
         })
     }
+}
+
+fn feed(raw: &RawFeed) -> Result<FeedConfig, ConfigError> {
+    let entries = within("feed.entries", raw.entries, 100, 1_000_000)? as u64;
+    let bytes = within("feed.kib", raw.kib, 64, 1 << 20)? as u64 * 1024;
+    Ok(FeedConfig { enabled: raw.enabled, bounds: FeedBounds { entries, bytes } })
 }
 
 /// Where cameras dial (Uplink §5.1.2).
@@ -323,6 +352,7 @@ mod tests {
             ("[traces]\nendpoint = \"collector\"", "traces.endpoint: `collector` is not an address"),
             ("[traces]\nendpoint = \"https://collector:4318\"", "traces.endpoint: `https://collector:4318` is not"),
             ("[tls]\ncertificate = \"a\"", "missing field `key`"),
+            ("[feed]\nentries = 10", "feed.entries: 10 is not within 100 to 1000000"),
             ("[enrolment]\nremote_address = \"http://a/\"", "enrolment.remote_address: `http://a/` is not an address"),
         ] {
             let error = Config::parse(text, Path::new("")).unwrap_err().to_string();

@@ -18,6 +18,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::Shared;
+use crate::feed::Batch;
+use crate::feed::entry::{Entry, Reason};
 
 mod listener;
 mod process;
@@ -39,6 +41,8 @@ pub(crate) struct Metrics {
     uplinks_refused: Family<Labels<1>, Counter>,
     connections_refused: Family<Labels<1>, Counter>,
     acme_orders: Family<Labels<1>, Counter>,
+    feed_messages: Family<Labels<1>, Counter>,
+    feed_gaps: Family<Labels<1>, Counter>,
     requests: Family<Labels<3>, Counter>,
     /// Seconds from a SOAP request's way into the tunnel to the head of its answer.
     soap_exchange: Histogram,
@@ -142,6 +146,8 @@ impl Metrics {
         let uplinks_refused = add("uplinks_refused", "Uplinks that were not taken in, by cause");
         let connections_refused = add("connections_refused", "Connections that got no further than the port, by cause");
         let acme_orders = add("acme_orders", "Orders for a certificate at an ACME authority, by outcome");
+        let feed_messages = add("feed_messages", "Messages of devices' events, by what became of them");
+        let feed_gaps = add("feed_gaps", "Gaps in feeds of devices' events, by cause");
         let requests = Family::<Labels<3>, Counter>::default();
         registry.register(
             "requests",
@@ -158,6 +164,8 @@ impl Metrics {
             uplinks_refused,
             connections_refused,
             acme_orders,
+            feed_messages,
+            feed_gaps,
             requests,
             soap_exchange,
             closed: Mutex::default(),
@@ -176,6 +184,12 @@ impl Metrics {
         }
         for outcome in ["issued", "failed"] {
             drop(self.acme_orders.get_or_create(&[("outcome", outcome)]));
+        }
+        for outcome in ["kept", "repeated", "unreadable"] {
+            drop(self.feed_messages.get_or_create(&[("outcome", outcome)]));
+        }
+        for reason in Reason::ALL {
+            drop(self.feed_gaps.get_or_create(&[("cause", reason.word())]));
         }
         for cause in Turned::ALL {
             drop(self.connections_refused.get_or_create(&[("cause", cause.label())]));
@@ -209,6 +223,20 @@ impl Metrics {
     /// An order at an ACME authority ended.
     pub(crate) fn ordered(&self, succeeded: bool) {
         self.acme_orders.get_or_create(&[("outcome", if succeeded { "issued" } else { "failed" })]).inc();
+    }
+
+    /// A device's messages were kept.
+    pub(crate) fn fed(&self, batch: &Batch) {
+        let mut kept = 0;
+        for entry in &batch.entries {
+            match entry {
+                Entry::Gap(gap) => drop(self.feed_gaps.get_or_create(&[("cause", gap.reason.word())]).inc()),
+                Entry::Event(_) | Entry::State(_) => kept += 1,
+            }
+        }
+        for (outcome, count) in [("kept", kept), ("repeated", batch.repeated), ("unreadable", batch.unreadable)] {
+            self.feed_messages.get_or_create(&[("outcome", outcome)]).inc_by(count);
+        }
     }
 
     /// A request was answered.

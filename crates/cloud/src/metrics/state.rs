@@ -12,6 +12,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::{Labels, form_label};
 use crate::Shared;
+use crate::feed::State;
 
 /// The families of this moment.
 pub(super) fn now(shared: &Shared, ready: bool) -> Registry {
@@ -29,6 +30,7 @@ pub(super) fn now(shared: &Shared, ready: bool) -> Registry {
         registry.register_with_unit("certificate_expiry", help, Unit::Seconds, ConstGauge::new(seconds.as_secs()));
     }
     tunnels(&mut registry, shared);
+    feeds(&mut registry, shared);
     let taken = shared.config.limits.connections.saturating_sub(shared.connections.available_permits());
     gauge(&mut registry, "connections", "Connections of clients", taken as u64);
     let most = shared.config.limits.connections as u64;
@@ -108,6 +110,17 @@ fn tunnels(registry: &mut Registry, shared: &Shared) {
     };
     bytes("uplink_received", "Bytes that came through uplinks, TLS excluded", totals.read);
     bytes("uplink_sent", "Bytes that went into uplinks, TLS excluded", totals.written);
+}
+
+fn feeds(registry: &mut Registry, shared: &Shared) {
+    let family = Family::<Labels<1>, Gauge>::default();
+    for state in State::ALL {
+        drop(family.get_or_create(&[("state", state.word())]));
+    }
+    for state in shared.feeds.states() {
+        family.get_or_create(&[("state", state.word())]).inc();
+    }
+    registry.register("feeds", "Feeds of devices' events, by what they do", family);
 }
 
 fn memory(registry: &mut Registry, shared: &Shared) {

@@ -246,6 +246,7 @@ impl Shared {
     /// Tells the listeners of a device's organisation what it is now. Whoever changed it calls this.
     pub(crate) fn announce(&self, id: &str) {
         let Some(device) = self.records.device(id) else { return };
+        self.feeds.look(&device.id);
         let online = self.registry.presence(id).online();
         let history = self.registry.history(id);
         let (at, last) = (self.records.clock().now(), history.first().map(|past| past.reason.as_str()));
@@ -272,6 +273,7 @@ impl Shared {
     /// Tells them that a device is no more.
     pub(crate) fn announce_removed(&self, device: &Device) {
         let (id, at) = (device.id.clone(), self.records.clock().now());
+        self.feeds.look(&id);
         self.taps.tell(&id, at, || self.tunnels_now(&id, Status::Removed, None));
         let event = DeviceEvent { id, name: device.name.clone(), status: Status::Removed, reason: None, at };
         self.events.publish(&device.organisation, event);

@@ -1,0 +1,221 @@
+//! The feed of one device at work: what the machine asks for goes through the device's tunnel, what it keeps goes to the writer.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::BodyExt as _;
+use oriel_soap::envelope;
+use oriel_uplink::cloud::Class;
+use oriel_uplink::{Body, body};
+use tokio::time::Instant;
+
+use super::Running;
+use super::entry::{Entry, PropertyKey};
+use super::machine::{Batch, Feed, Memory, Now, Output};
+use super::words::{Answer, Ask, Failure, LONGEST, No};
+use super::writer::Outcome;
+use crate::Shared;
+use crate::records::{Device, FeedBatch, NewEntry, RecordsError};
+
+/// An answer of this length needs no place among those that are long.
+const SHORT: usize = 64 * 1024;
+/// Entries that are compared with what a Seek brings.
+const RECALLED: usize = 8192;
+/// How long a feed waits for the store before it asks again.
+const STORE: Duration = Duration::from_secs(5);
+/// A device that is away for so long takes no memory here.
+const AWAY: Duration = Duration::from_secs(600);
+/// An unknown length of patience is looked through so often all the same.
+const LOOK: Duration = Duration::from_secs(60);
+
+/// Runs until the device is registered no more, is away for long, or the cloud ends.
+pub(super) async fn drive(device: &Arc<Device>, running: &Running, shared: &Arc<Shared>) {
+    let started = Instant::now();
+    let now = || Now { wall: shared.records.clock().now(), monotonic: started.elapsed() };
+    let begun = shared.draining.run_until_cancelled(begin(device, shared)).await;
+    let Some(Some((memory, states))) = begun else { return };
+    let mut hasher = DefaultHasher::new();
+    (&device.id, now().wall).hash(&mut hasher);
+    let mut feed = Feed::new(memory, states, hasher.finish(), now());
+    let (mut stopping, mut away) = (false, None);
+    loop {
+        if shared.records.device(&device.id).is_none_or(|device| device.revoked) {
+            return;
+        }
+        if shared.registry.online(&device.id) {
+            away = None;
+            feed.arrived(now());
+        } else {
+            feed.left();
+            if away.get_or_insert_with(Instant::now).elapsed() > AWAY {
+                return;
+            }
+        }
+        let output = feed.poll(now());
+        running.tell(feed.status());
+        let work = async {
+            match output {
+                Output::End => return false,
+                Output::Wait(until) => {
+                    let until = until.map_or_else(|| Instant::now() + LOOK, |until| started + until);
+                    let _looked = tokio::time::timeout_at(until, running.look.notified()).await;
+                }
+                Output::Ask(ask, patience) => {
+                    let answer = asked(&ask, patience, device, shared).await;
+                    feed.answered(now(), answer);
+                }
+                Output::Recall(since) => match recall(device, since, shared).await {
+                    Ok(kept) => feed.recalled(kept),
+                    Err(_) => tokio::time::sleep(STORE).await,
+                },
+                Output::Keep(batch) => {
+                    let outcome = shared.feeds.jobs.keep(row(&batch, device)).await;
+                    if outcome == Outcome::Kept {
+                        shared.metrics.fed(&batch);
+                    }
+                    match outcome {
+                        Outcome::Kept | Outcome::Failed => feed.kept(now(), outcome == Outcome::Kept),
+                        Outcome::Gone => return false,
+                        Outcome::Ending => {
+                            shared.feeds.lock().over = true;
+                            return false;
+                        }
+                    }
+                }
+            }
+            true
+        };
+        // What is being written is waited for; a question is dropped.
+        let goes_on = if stopping { Some(work.await) } else { shared.draining.run_until_cancelled(work).await };
+        match goes_on {
+            Some(true) => {}
+            Some(false) => return,
+            None => {
+                stopping = true;
+                feed.stop();
+            }
+        }
+    }
+}
+
+/// What the records know of the feed; none when the device is no more.
+async fn begin(device: &Device, shared: &Shared) -> Option<(Option<Memory>, HashMap<PropertyKey, u64>)> {
+    loop {
+        let scope = shared.records.within(&device.organisation);
+        scope.device(&device.id)?;
+        let read = async {
+            let memory = scope.feed(&device.id).await?.and_then(|(_, memory)| serde_json::from_str(&memory).ok());
+            let states = scope.feed_states(&device.id).await?;
+            let state = |content: &str| match serde_json::from_str(content) {
+                Ok(Entry::Event(message) | Entry::State(message)) => Some((message.property(), message.state())),
+                _ => None,
+            };
+            Ok::<_, RecordsError>((memory, states.iter().filter_map(|kept| state(&kept.content)).collect()))
+        };
+        match read.await {
+            Ok(known) => return Some(known),
+            Err(_) => tokio::time::sleep(STORE).await,
+        }
+    }
+}
+
+/// Times and marks of what is kept from a time on.
+async fn recall(device: &Device, since: u64, shared: &Shared) -> Result<Vec<(u64, u64)>, RecordsError> {
+    let scope = shared.records.within(&device.organisation);
+    let kept = scope.feed_since(&device.id, since, RECALLED).await?;
+    let known = |content: &str| match serde_json::from_str(content) {
+        Ok(Entry::Event(message) | Entry::State(message)) => Some((message.time, message.mark())),
+        _ => None,
+    };
+    Ok(kept.iter().filter_map(|entry| known(&entry.content)).collect())
+}
+
+fn row(batch: &Batch, device: &Device) -> FeedBatch {
+    let hex = |key: &PropertyKey| key.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    FeedBatch {
+        organisation: Arc::clone(&device.organisation),
+        device: Arc::clone(&device.id),
+        entries: batch
+            .entries
+            .iter()
+            .map(|entry| NewEntry { time: entry.time(), topic: entry.topic().to_owned(), content: entry.content() })
+            .collect(),
+        states: batch
+            .states
+            .iter()
+            .map(|(key, state)| {
+                let state = state.clone().map(|message| (message.topic.clone(), Entry::State(message).content()));
+                (hex(key), state)
+            })
+            .collect(),
+        memory: serde_json::to_string(&batch.memory).expect("plain fields are JSON"),
+    }
+}
+
+/// One question through the device's tunnel.
+async fn asked(ask: &Ask, patience: Duration, device: &Device, shared: &Shared) -> Result<Answer, Failure> {
+    let message = Bytes::from(ask.message());
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri(format!("https://{}{}", device.id, ask.path()))
+        .header(CONTENT_TYPE, envelope::CONTENT_TYPE)
+        .header(CONTENT_LENGTH, message.len())
+        .body(());
+    let (head, ()) = request.map_err(|error| Failure::Unreadable(error.to_string()))?.into_parts();
+    let tap = shared.taps.of(&device.id, shared.records.clock().now());
+    // In an uplink the configured level counts (Uplink §5.3).
+    tap.iter().for_each(|tap| tap.asked("the cloud".to_owned(), &head.method, &head.uri, Some(&message)));
+    let exchanged = tokio::time::timeout(patience, exchange(Request::from_parts(head, body::full(message)), device, shared));
+    let late = |_| Failure::Lost(format!("no answer within {} s", patience.as_secs()));
+    let answered = exchanged.await.map_err(late).flatten();
+    tap.iter().for_each(|tap| {
+        let body = answered.as_ref().ok().map(|answer| &**answer.body());
+        tap.ended(&answered, body, |failure| failure.text().into_owned());
+    });
+    let answer = answered?;
+    let (status, message) = (answer.status(), answer.into_body());
+    let unread = match ask.read(&message) {
+        Err(Failure::Unreadable(_)) if !status.is_success() => status,
+        read => return read,
+    };
+    Err(Failure::Fault(No {
+        reason: format!("HTTP status {unread}"),
+        unknown: matches!(unread, StatusCode::NOT_FOUND | StatusCode::GONE),
+        forbidden: matches!(unread, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN),
+        ..No::default()
+    }))
+}
+
+async fn exchange(request: Request<Body>, device: &Device, shared: &Shared) -> Result<Response<Bytes>, Failure> {
+    let way = shared.registry.find(&device.id).await.map_err(|error| Failure::Unsent(error.to_string()))?;
+    let answered = way.request(Class::Soap, request).await.map_err(|error| {
+        let text = error.to_string();
+        if error.unprocessed() { Failure::Unsent(text) } else { Failure::Lost(text) }
+    });
+    let (head, body) = answered?.into_parts();
+    Ok(Response::from_parts(head, gather(body, shared).await?))
+}
+
+/// A whole body. What is long waits for one of a few places, so that many cameras that mean ill take no more memory than a few.
+async fn gather(mut body: Body, shared: &Shared) -> Result<Bytes, Failure> {
+    let (mut whole, mut place) = (Vec::new(), None);
+    loop {
+        let data = match body.frame().await {
+            None => return Ok(whole.into()),
+            Some(Err(_)) => return Err(Failure::Lost("the answer broke off".to_owned())),
+            Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+        };
+        if whole.len() + data.len() > LONGEST {
+            return Err(Failure::TooLong);
+        }
+        if place.is_none() && whole.len() + data.len() > SHORT {
+            place = shared.feeds.long.acquire().await.ok();
+        }
+        whole.extend_from_slice(&data);
+    }
+}
