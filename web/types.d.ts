@@ -73,6 +73,40 @@ interface DeviceEvent {
   at: number;
 }
 
+interface FeedMessage {
+  topic: string;
+  utc_time: string;
+  time: number;
+  operation: 'Initialized' | 'Changed' | 'Deleted' | null;
+  source: Record<string, string>;
+  key: Record<string, string>;
+  data: Record<string, string>;
+  elements: { name: string; xml: string }[];
+  cut: boolean;
+}
+
+interface FeedGap {
+  from: number;
+  to: number;
+  reason: 'not_kept' | 'answer_lost' | 'begin_of_buffer' | 'seek_refused' | 'too_long' | 'unreadable';
+}
+
+type FeedItem = { number: number; came: number } & (({ kind: 'event' | 'state' } & FeedMessage) | ({ kind: 'gap' } & FeedGap));
+
+interface PropertyView {
+  came: number;
+  message: FeedMessage;
+}
+
+interface FeedView {
+  state: 'running' | 'beginning' | 'failing' | 'offline' | 'unsupported' | 'off';
+  reason: string | null;
+  keeps: boolean | null;
+  newest: number;
+  heard: number | null;
+  properties: PropertyView[];
+}
+
 interface UplinkView {
   remote_address: string;
   status: string | null;

@@ -50,6 +50,7 @@ enum Command {
     Forward(commands::forward::Forward),
     /// Show what a device behind a cloud is asked and answers, as it happens.
     Trace(commands::trace::Trace),
+    Events(commands::events::Events),
     /// Run many devices against a cloud, for load.
     #[cfg(feature = "device")]
     Swarm(commands::swarm::Swarm),
@@ -118,6 +119,7 @@ fn run(command: Command, output: output::Output) -> anyhow::Result<()> {
         Command::Enroll(enroll) => commands::block_on(commands::Threads::One, enroll.run(output)),
         Command::Forward(forward) => commands::block_on(commands::Threads::One, forward.run(output)),
         Command::Trace(trace) => commands::block_on(commands::Threads::One, trace.run(output)),
+        Command::Events(events) => commands::block_on(commands::Threads::One, events.run(output)),
         #[cfg(feature = "device")]
         Command::Swarm(swarm) => commands::block_on(commands::Threads::All, swarm.run(output)),
         Command::Config(config) => config.run(output),

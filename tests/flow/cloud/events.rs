@@ -17,21 +17,21 @@ const EVENTS: &str = "/api/v1/events";
 
 /// One event as a browser reads it.
 #[derive(Debug, Clone, PartialEq)]
-struct Event {
-    kind: String,
-    id: String,
-    data: Value,
+pub(super) struct Event {
+    pub(super) kind: String,
+    pub(super) id: String,
+    pub(super) data: Value,
 }
 
 /// A stream that is read event by event.
-struct Stream {
+pub(super) struct Stream {
     body: Incoming,
     text: String,
     _connection: H2,
 }
 
 impl Stream {
-    async fn open(house: &House, asked: Request<Vec<u8>>) -> Self {
+    pub(super) async fn open(house: &House, asked: Request<Vec<u8>>) -> Self {
         let mut client = house.h2().await;
         let response = client.send_request(house.absolute(asked).map(oriel_uplink::body::full)).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
@@ -50,7 +50,7 @@ impl Stream {
     }
 
     /// The next event; `None` at the end of the stream.
-    async fn next(&mut self) -> Option<Event> {
+    pub(super) async fn next(&mut self) -> Option<Event> {
         loop {
             while let Some((block, rest)) = self.text.split_once("\n\n") {
                 let (block, rest) = (block.to_owned(), rest.to_owned());

@@ -15,6 +15,7 @@ mod device_authority;
 mod eight_uplinks;
 mod enrolment;
 mod events;
+mod feed;
 mod forward;
 mod host_names;
 mod hygiene;
@@ -36,6 +37,7 @@ pub(crate) mod smuggling;
 mod smuggling_keys;
 mod stalled;
 mod streaming;
+mod teller;
 mod tls;
 mod trace;
 mod watched;
@@ -194,10 +196,12 @@ fn config(folder: &TempDir) -> Config {
     Config::parse(CONFIG, folder.path()).unwrap()
 }
 
-/// Tests ask faster than customers, and for what no camera has named.
+/// Tests ask faster than customers, and for what no camera has named; what cameras are asked is theirs alone.
 const CONFIG: &str = "listen = '127.0.0.1:0'
 data = 'cloud'
 camera_pages = true
+[feed]
+enabled = false
 [limits.organisation]
 requests_per_second = 1000000
 kib_per_second = 100000000

@@ -67,6 +67,9 @@ const MATRIX: &[Row] = &[
     ("DELETE", "/devices/{id}/names/{name}", Some(Administrator), false),
     ("POST", "/devices/{id}/renew", Some(Administrator), false),
     ("GET", "/devices/{id}/trace", Some(Administrator), true),
+    ("GET", "/devices/{id}/events", Some(Viewer), true),
+    ("GET", "/devices/{id}/events/stream", Some(Viewer), true),
+    ("GET", "/devices/{id}/feed", Some(Viewer), true),
     ("GET", "/events", Some(Viewer), true),
     ("POST", "/enrol", OPEN, true),
     ("GET", "/enrolments", Some(Administrator), false),
@@ -195,7 +198,7 @@ async fn ask(house: &House, token: Option<&str>, method: &str, path: &str, body:
     if token.is_none() {
         asked.headers_mut().remove("authorization");
     }
-    if path.ends_with("/events") || path.ends_with("/trace") {
+    if path == "/api/v1/events" || path.ends_with("/events/stream") || path.ends_with("/trace") {
         // The stream has no end; its head is the answer.
         return house.ask_head(asked).await;
     }

@@ -193,3 +193,34 @@ export function events(device, state) {
     source?.close();
   };
 }
+
+/**
+ * The stream of one device's events, opened again by the browser when it breaks off; it goes on where it was.
+ * @param {string} device
+ * @param {{ entry: (item: FeedItem) => void, reset: () => void, state: (live: boolean) => void }} then
+ * @returns {() => void} Ends it.
+ */
+export function deviceEvents(device, then) {
+  /** @type {EventSource | null} */
+  let source = null;
+  let again = 0;
+  const open = () => {
+    source = new EventSource(`/api/v1${path('devices', device)}/events/stream`);
+    source.addEventListener('open', () => then.state(true));
+    source.addEventListener('entry', (event) => then.entry(JSON.parse(event.data)));
+    source.addEventListener('reset', () => then.reset());
+    // The list was asked for before: what came between is in neither.
+    source.addEventListener('snapshot', () => then.reset());
+    source.addEventListener('error', () => {
+      then.state(false);
+      if (source?.readyState === EventSource.CLOSED) {
+        again = window.setTimeout(open, 5000);
+      }
+    });
+  };
+  open();
+  return () => {
+    window.clearTimeout(again);
+    source?.close();
+  };
+}

@@ -15,6 +15,7 @@ pub(crate) mod doctor;
 pub(crate) mod enroll;
 #[cfg(feature = "device")]
 pub(crate) mod event;
+pub(crate) mod events;
 pub(crate) mod forward;
 #[cfg(feature = "device")]
 pub(crate) mod swarm;

@@ -43,7 +43,7 @@ impl Trace {
 
     async fn listen(&self, output: Output) -> anyhow::Result<()> {
         let (device, token, tls) = self.target.behind_cloud()?;
-        let (url, headers) = asked(&device, &token)?;
+        let (url, headers) = asked(&device, &token, "trace")?;
         let mut left = self.count.unwrap_or(u64::MAX);
         // The first try tells what is wrong; afterwards a cloud that restarts is waited for.
         let mut listening = Some(open(&url, &tls, &headers).await?);
@@ -76,19 +76,19 @@ impl Trace {
     }
 }
 
-/// The trace's address in the API, for the cloud's address of the device.
-fn asked(device: &Url, token: &str) -> anyhow::Result<(Url, HeaderMap)> {
+/// The address in the API of what is asked about a device, for the cloud's address of the device.
+pub(super) fn asked(device: &Url, token: &str, what: &str) -> anyhow::Result<(Url, HeaderMap)> {
     let id = device.path_segments().into_iter().flatten().nth(1).unwrap_or_default();
     let mut url = device.clone();
     url.set_query(None);
-    url.set_path(&format!("/api/v1/devices/{id}/trace"));
+    url.set_path(&format!("/api/v1/devices/{id}/{what}"));
     let bad = |_| BadUsage::error("the token is not one that a header could hold");
     let mut value = HeaderValue::try_from(format!("Bearer {token}")).map_err(bad)?;
     value.set_sensitive(true);
     Ok((url, HeaderMap::from_iter([(AUTHORIZATION, value)])))
 }
 
-async fn open(url: &Url, tls: &ClientConfig, headers: &HeaderMap) -> Result<Listening, CallError> {
+pub(super) async fn open(url: &Url, tls: &ClientConfig, headers: &HeaderMap) -> Result<Listening, CallError> {
     Listening::open(url, Some(tls.clone()), headers.clone()).await.map_err(|error| match error {
         CallError::Status { status, text } => CallError::Status { status, text: detail(&text) },
         error => error,
@@ -103,7 +103,7 @@ fn detail(text: &str) -> String {
 }
 
 /// Whether waiting does not help.
-fn is_final(error: &CallError) -> bool {
+pub(super) fn is_final(error: &CallError) -> bool {
     let CallError::Status { status, .. } = error else { return false };
     matches!(*status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND)
 }

@@ -61,6 +61,14 @@ impl Listening {
     /// # Errors
     /// The stream broke off, fell silent, or is none.
     pub async fn next(&mut self) -> Result<Option<Event>, CallError> {
+        self.next_of().await
+    }
+
+    /// The same of a stream whose events are something else; what cannot be read as that is passed over.
+    ///
+    /// # Errors
+    /// As [`Listening::next`].
+    pub async fn next_of<T: serde::de::DeserializeOwned>(&mut self) -> Result<Option<T>, CallError> {
         loop {
             while let Some(data) = self.lines.next() {
                 // Events of other kinds are not ours to read.

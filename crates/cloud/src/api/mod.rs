@@ -27,6 +27,7 @@ pub(crate) mod devices;
 mod door;
 mod enrolments;
 mod events;
+mod feed;
 mod headers;
 mod idempotency;
 mod input;
@@ -79,6 +80,9 @@ fn routes_of_devices() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(devices::restore))
         .routes(routes!(events::listen))
         .routes(routes!(trace::listen))
+        .routes(routes!(feed::list))
+        .routes(routes!(feed::listen))
+        .routes(routes!(feed::show))
 }
 
 fn routes_of_secrets() -> OpenApiRouter<Arc<Shared>> {

@@ -66,6 +66,14 @@ impl<T> Page<T> {
         let next = read.last().filter(|_| more).map(|last| id(last).to_owned());
         Self { items: read.iter().map(view).collect(), next }
     }
+
+    /// The same of what is shown already, each with its id.
+    pub(super) fn taken(mut read: Vec<(String, T)>, limit: usize) -> Self {
+        let more = read.len() > limit;
+        read.truncate(limit);
+        let next = read.last().filter(|_| more).map(|(id, _)| id.clone());
+        Self { items: read.into_iter().map(|(_, view)| view).collect(), next }
+    }
 }
 
 #[cfg(test)]

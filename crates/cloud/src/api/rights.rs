@@ -139,6 +139,9 @@ pub(crate) static TABLE: &[Row] = &[
     Row::new(Method::DELETE, "/devices/{id}/names/{name}", ADMINISTRATOR),
     Row::new(Method::POST, "/devices/{id}/renew", ADMINISTRATOR).refuses(&[409, 502, 504]),
     Row::new(Method::GET, "/devices/{id}/trace", ADMINISTRATOR).narrow(),
+    Row::new(Method::GET, "/devices/{id}/events", VIEWER).narrow(),
+    Row::new(Method::GET, "/devices/{id}/events/stream", VIEWER).narrow(),
+    Row::new(Method::GET, "/devices/{id}/feed", VIEWER).narrow(),
     Row::new(Method::GET, "/events", VIEWER).narrow(),
     // Bringing cameras in.
     Row::new(Method::POST, "/enrol", ANYONE).takes(BODY).refuses(&[409, 410, 429]),

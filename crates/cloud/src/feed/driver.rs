@@ -73,20 +73,10 @@ pub(super) async fn drive(device: &Arc<Device>, running: &Running, shared: &Arc<
                     Ok(kept) => feed.recalled(kept),
                     Err(_) => tokio::time::sleep(STORE).await,
                 },
-                Output::Keep(batch) => {
-                    let outcome = shared.feeds.jobs.keep(row(&batch, device)).await;
-                    if outcome == Outcome::Kept {
-                        shared.metrics.fed(&batch);
-                    }
-                    match outcome {
-                        Outcome::Kept | Outcome::Failed => feed.kept(now(), outcome == Outcome::Kept),
-                        Outcome::Gone => return false,
-                        Outcome::Ending => {
-                            shared.feeds.lock().over = true;
-                            return false;
-                        }
-                    }
-                }
+                Output::Keep(batch) => match keep(&batch, device, shared).await {
+                    Some(done) => feed.kept(now(), done),
+                    None => return false,
+                },
             }
             true
         };
@@ -99,6 +89,22 @@ pub(super) async fn drive(device: &Arc<Device>, running: &Running, shared: &Arc<
                 stopping = true;
                 feed.stop();
             }
+        }
+    }
+}
+
+/// Makes a batch durable. Whether it is; none when the feed is over.
+async fn keep(batch: &Batch, device: &Device, shared: &Shared) -> Option<bool> {
+    match shared.feeds.jobs.keep(row(batch, device)).await {
+        Outcome::Kept => {
+            shared.metrics.fed(batch);
+            Some(true)
+        }
+        Outcome::Failed => Some(false),
+        Outcome::Gone => None,
+        Outcome::Ending => {
+            shared.feeds.lock().over = true;
+            None
         }
     }
 }
@@ -170,7 +176,8 @@ async fn asked(ask: &Ask, patience: Duration, device: &Device, shared: &Shared) 
     let tap = shared.taps.of(&device.id, shared.records.clock().now());
     // In an uplink the configured level counts (Uplink §5.3).
     tap.iter().for_each(|tap| tap.asked("the cloud".to_owned(), &head.method, &head.uri, Some(&message)));
-    let exchanged = tokio::time::timeout(patience, exchange(Request::from_parts(head, body::full(message)), device, shared));
+    let exchanged =
+        tokio::time::timeout(patience, exchange(Request::from_parts(head, body::full(message)), device, shared));
     let late = |_| Failure::Lost(format!("no answer within {} s", patience.as_secs()));
     let answered = exchanged.await.map_err(late).flatten();
     tap.iter().for_each(|tap| {

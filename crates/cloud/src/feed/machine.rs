@@ -18,9 +18,12 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::entry::{Entry, Gap, Message, Operation, PropertyKey, Reason};
+use super::entry::{Entry, Message, PropertyKey, Reason};
 use super::pace::{Backoff, Rate};
-use super::words::{Answer, Ask, Failure, No, PullPoint, Pulled};
+use super::words::{Answer, Ask, Failure, No, PullPoint};
+
+mod failing;
+mod intake;
 
 /// How long a pull waits for messages: proxies and cameras end what is silent for a minute.
 const PULL: i64 = 55;
@@ -34,20 +37,11 @@ const LIMIT: i32 = 256;
 const MARGIN: u64 = 10_000;
 /// A clock that is so much behind where it should be was set back.
 const SET_BACK: i64 = 5_000;
-/// The marks of so many messages are known while nothing is sought.
-const MARKS: usize = 512;
-/// Properties of one device whose states are known.
-const PROPERTIES: usize = 512;
 /// How often a quiet feed writes down that it has missed nothing.
 const HEARD: u64 = 60_000;
-/// How long a device that has no event service is left alone.
-const NOTHING: Duration = Duration::from_secs(3600);
-/// How long one that does not let us is.
-const FORBIDDEN: Duration = Duration::from_secs(300);
-/// An answer within this time came at once.
-const AT_ONCE: Duration = Duration::from_secs(1);
-/// How long a camera waits at most that answers at once with nothing new.
-const HASTE: u32 = 10;
+
+/// How soon at the latest a store that is away is tried again: pull points live a minute or so.
+const UNKEPT: Duration = Duration::from_secs(10);
 
 /// One moment by both clocks.
 #[derive(Debug, Clone, Copy)]
@@ -132,8 +126,7 @@ pub(crate) enum State {
 }
 
 impl State {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Running, Self::Beginning, Self::Failing, Self::Offline, Self::Unsupported];
+    pub(crate) const ALL: [Self; 5] = [Self::Running, Self::Beginning, Self::Failing, Self::Offline, Self::Unsupported];
 
     /// As the API and the metrics say it.
     pub(crate) fn word(self) -> &'static str {
@@ -195,6 +188,8 @@ pub(crate) struct Feed {
     again: bool,
     seconds: i64,
     limit: i32,
+    /// No more until the message that could not be read was found or is gone.
+    ceiling: i32,
     lives: usize,
     renews: bool,
     faults: u32,
@@ -234,6 +229,7 @@ impl Feed {
             again: memory.keeps,
             seconds: PULL,
             limit: LIMIT,
+            ceiling: LIMIT,
             lives: 0,
             renews: true,
             faults: 0,
@@ -269,7 +265,11 @@ impl Feed {
     /// What to do now.
     pub(crate) fn poll(&mut self, now: Now) -> Output {
         if let Some(batch) = &self.batch {
-            return if now.monotonic < self.keep_at { Output::Wait(Some(self.keep_at)) } else { Output::Keep(Arc::clone(batch)) };
+            return if now.monotonic < self.keep_at {
+                Output::Wait(Some(self.keep_at))
+            } else {
+                Output::Keep(Arc::clone(batch))
+            };
         }
         if self.stopping {
             return self.farewell();
@@ -394,7 +394,7 @@ impl Feed {
             (Stage::Seek, Err(Failure::Fault(no))) => self.no_seek(now, &no),
             (Stage::Synchronise, _) => self.stage = Stage::Pull,
             (_, Ok(Answer::Pulled(pulled))) => self.pulled(now, pulled),
-            (Stage::Renew, answer) => self.renewed(now, answer),
+            (Stage::Renew, answer) => self.renewed(now, &answer),
             (Stage::Create, Err(Failure::Fault(no))) if no.unsupported => {
                 self.nothing(now, "the device makes no pull points");
             }
@@ -409,112 +409,12 @@ impl Feed {
         }
     }
 
-    fn nothing(&mut self, now: Now, why: &str) {
-        self.stage = Stage::Nothing;
-        self.reason = Some(why.to_owned());
-        self.rest = now.monotonic + NOTHING;
-    }
-
     fn capable(&mut self, now: Now, keeps: bool) {
         self.memory.keeps = keeps;
         if !keeps && std::mem::take(&mut self.again) {
             self.lacks(Reason::AnswerLost);
         }
         self.resume(now);
-    }
-
-    /// Tries again later, from where it can go on.
-    fn failed(&mut self, now: Now, failure: &Failure) {
-        self.reason = Some(failure.text().into_owned());
-        self.rest = now.monotonic + self.backoff.next();
-        if let Failure::Fault(no) = failure {
-            if self.stage == Stage::Create {
-                self.lives = (self.lives + 1) % 3;
-            }
-            if no.forbidden {
-                self.rest = now.monotonic + FORBIDDEN;
-            }
-        }
-        // A device that restarted may have moved its services.
-        if self.backoff.tries() > 2 && !matches!(failure, Failure::Unsent(_)) {
-            self.service = None;
-        }
-        if !matches!(self.stage, Stage::OldServices | Stage::Capabilities) || self.service.is_none() {
-            self.resume(now);
-        }
-    }
-
-    /// An answer is gone, and perhaps messages with it.
-    fn lost(&mut self, reason: Reason) {
-        if self.memory.keeps {
-            self.again = true;
-        } else {
-            self.lacks(reason);
-        }
-    }
-
-    /// From when on something may be missing is told when the feed goes on, and why first.
-    fn lacks(&mut self, reason: Reason) {
-        if self.memory.position.is_some() {
-            self.missing.get_or_insert((self.memory.heard, reason));
-        }
-    }
-
-    fn forget_point(&mut self) {
-        self.point = None;
-        self.memory.point = None;
-    }
-
-    fn no_pull(&mut self, now: Now, no: &No) {
-        self.faults += 1;
-        if let Some(longest) = no.longest {
-            self.seconds = longest.clamp(1, PULL);
-        } else if !no.unknown {
-            self.seconds = (self.seconds / 2).max(5);
-        }
-        if no.unknown || (self.faults >= 3 && !no.forbidden) {
-            if no.unknown {
-                self.forget_point();
-            }
-            if self.memory.keeps {
-                self.again = true;
-            } else {
-                self.lacks(Reason::NotKept);
-                self.forget_point();
-            }
-            self.faults = 0;
-        }
-        let first = no.unknown && self.backoff.tries() == 0;
-        self.failed(now, &Failure::Fault(no.clone()));
-        if first {
-            // Most often it lived no longer; nothing is wrong.
-            (self.rest, self.reason) = (now.monotonic, None);
-        }
-    }
-
-    /// One message that is too long, or that breaks the XML, spoils the others of its answer: they are asked for again in smaller helpings.
-    fn unread(&mut self, now: Now, failure: &Failure) {
-        if self.memory.keeps && self.limit > 1 {
-            self.again = true;
-        } else {
-            let reason = if *failure == Failure::TooLong { Reason::TooLong } else { Reason::Unreadable };
-            self.lacks(reason);
-        }
-        self.limit = (self.limit / 8).max(1);
-        self.failed(now, failure);
-    }
-
-    fn no_seek(&mut self, now: Now, no: &No) {
-        if no.unknown {
-            self.forget_point();
-            self.failed(now, &Failure::Fault(no.clone()));
-            return;
-        }
-        self.again = false;
-        self.replay = None;
-        self.lacks(Reason::SeekRefused);
-        self.untold = self.states.keys().copied().collect();
-        self.stage = Stage::Pull;
     }
 
     /// Where the device's clock stands. One that was set back gives old times to new messages.
@@ -579,166 +479,18 @@ impl Feed {
         self.stage = Stage::Seek;
     }
 
-    fn pulled(&mut self, now: Now, pulled: Pulled) {
-        let took = now.monotonic.saturating_sub(self.asked);
-        let (empty, count) = (pulled.messages.is_empty(), pulled.messages.len());
-        (self.faults, self.reason) = (0, None);
-        self.backoff.reset();
-        self.clock(now, pulled.clock);
-        let mut batch = Batch { unreadable: pulled.unreadable as u64, ..Batch::default() };
-        self.tell_missing(now, &mut batch);
-        if pulled.unreadable > 0 {
-            self.lacks(Reason::Unreadable);
-            self.tell_missing(now, &mut batch);
-        }
-        for (place, message) in pulled.messages.into_iter().enumerate() {
-            self.begins |= pulled.begins == Some(place);
-            self.message(now, message, pulled.clock, &mut batch);
-        }
-        self.begins |= pulled.begins == Some(count);
-        if empty && pulled.begins.is_none() {
-            self.quiet(now, took, &mut batch);
-        }
-        if self.replay.is_none() {
-            self.memory.heard = now.wall;
-        }
-        let news = !(batch.entries.is_empty() && batch.states.is_empty());
-        self.lives_on(now, pulled.life, count);
-        self.rests(now, took, news, count + pulled.unreadable);
-        if news || now.wall.saturating_sub(self.written) >= HEARD {
-            self.keep(now, batch);
-        }
-    }
-
-    /// The device had nothing to tell: it has told everything that it kept, and all states.
-    fn quiet(&mut self, now: Now, took: Duration, batch: &mut Batch) {
-        if std::mem::take(&mut self.begins) {
-            self.gap(now.wall, Reason::BeginOfBuffer, batch);
-        }
-        self.replay = None;
-        if took >= AT_ONCE || self.hasty > 1 {
-            for gone in std::mem::take(&mut self.untold) {
-                self.states.remove(&gone);
-                batch.states.insert(gone, None);
-            }
-        }
-    }
-
-    /// How long the pull point lives, and with how much it answers.
-    fn lives_on(&mut self, now: Now, life: Option<SignedDuration>, count: usize) {
-        self.lives(now, life);
-        let short = self.point.as_ref().is_some_and(|(_, ends)| {
-            ends.saturating_sub(now.monotonic) < Duration::from_secs(self.seconds.unsigned_abs()) + ANSWER
-        });
-        if self.stage == Stage::Pull && short && self.renews {
-            self.stage = Stage::Renew;
-        }
-        if count >= usize::try_from(self.limit).unwrap_or_default() {
-            self.limit = (self.limit * 2).min(LIMIT);
-        }
-    }
-
-    /// A camera that answers at once, whatever it was told, is not asked at once again; nor is one that talks without end.
-    fn rests(&mut self, now: Now, took: Duration, news: bool, count: usize) {
-        self.hasty = if !news && took < AT_ONCE { self.hasty + 1 } else { 0 };
-        let haste = match self.hasty {
-            0 => Duration::ZERO,
-            // Right after a Seek what is known comes again.
-            _ if self.replay.is_some() && count > 0 => Duration::ZERO,
-            times => Duration::from_secs(u64::from(1_u32.checked_shl(times - 1).unwrap_or(HASTE).min(HASTE))),
-        };
-        self.rest = now.monotonic + haste.max(self.rate.take(now.monotonic, count));
-    }
-
-    fn renewed(&mut self, now: Now, answer: Result<Answer, Failure>) {
+    fn renewed(&mut self, now: Now, answer: &Result<Answer, Failure>) {
         self.stage = Stage::Pull;
         match answer {
             Ok(Answer::Renewed { life }) => {
                 let before = self.point.as_ref().map(|(_, ends)| *ends);
-                self.lives(now, life);
+                self.lives(now, *life);
                 let after = self.point.as_ref().map(|(_, ends)| *ends);
                 self.renews = after > before;
             }
             Err(Failure::Unsent(_)) => {}
             _ => self.renews = false,
         }
-    }
-
-    fn message(&mut self, now: Now, message: Message, clock: Option<Timestamp>, batch: &mut Batch) {
-        let mark = message.mark();
-        if let Some(replay) = &self.replay
-            && message.time > replay.until
-            && !replay.marks.contains(&mark)
-        {
-            self.recent.extend(self.replay.take().into_iter().flat_map(|replay| replay.marks).take(MARKS));
-        }
-        let known = self.replay.as_ref().is_some_and(|replay| replay.marks.contains(&mark));
-        if known || self.recent.contains(&mark) {
-            // What the device keeps reaches back to what is kept here.
-            self.begins = false;
-            batch.repeated += 1;
-            return;
-        }
-        if std::mem::take(&mut self.begins) {
-            let ours = i64::try_from(message.time).unwrap_or(i64::MAX).saturating_sub(self.memory.offset.unwrap_or(0));
-            let ours = u64::try_from(ours).unwrap_or_default();
-            if ours > self.memory.heard {
-                self.gap(ours.min(now.wall), Reason::BeginOfBuffer, batch);
-                self.stage = Stage::Synchronise;
-            }
-        }
-        if self.recent.len() >= MARKS {
-            self.recent.pop_front();
-        }
-        self.recent.push_back(mark);
-        // A time beyond the device's own clock would lead a Seek past what is still to come.
-        let most = clock.and_then(|clock| u64::try_from(clock.as_millisecond()).ok()).unwrap_or(u64::MAX);
-        let time = message.time.min(most);
-        if !self.memory.sure && message.operation != Some(Operation::Initialized) {
-            // The device's clock and the times of its messages need not agree.
-            self.memory.sure = true;
-            self.memory.position = self.memory.position.map(|position| position.min(time));
-        }
-        self.memory.position = self.memory.position.max(Some(time));
-        if self.state(&message, batch) {
-            batch.entries.push(message.entry());
-        }
-    }
-
-    /// What a message says of a property. Whether it is news.
-    fn state(&mut self, message: &Message, batch: &mut Batch) -> bool {
-        let Some(operation) = message.operation else { return true };
-        let key = message.property();
-        self.untold.remove(&key);
-        match operation {
-            Operation::Deleted => {
-                if self.states.remove(&key).is_some() {
-                    batch.states.insert(key, None);
-                }
-                true
-            }
-            Operation::Initialized | Operation::Changed => {
-                let (known, state) = (self.states.get(&key).copied(), message.state());
-                if known == Some(state) {
-                    return operation == Operation::Changed;
-                }
-                if known.is_some() || self.states.len() < PROPERTIES {
-                    self.states.insert(key, state);
-                    batch.states.insert(key, Some(message.clone()));
-                }
-                true
-            }
-        }
-    }
-
-    fn tell_missing(&mut self, now: Now, batch: &mut Batch) {
-        if let Some((from, reason)) = self.missing.take() {
-            batch.entries.push(Entry::Gap(Gap { from: from.min(now.wall), to: now.wall, reason }));
-        }
-    }
-
-    fn gap(&mut self, to: u64, reason: Reason, batch: &mut Batch) {
-        batch.entries.push(Entry::Gap(Gap { from: self.memory.heard.min(to), to, reason }));
     }
 
     fn keep(&mut self, now: Now, batch: Batch) {
@@ -756,8 +508,10 @@ impl Feed {
             // It comes again by Seek, or is lost with the process.
             self.batch = None;
         } else {
-            self.keep_at = now.monotonic + self.unkept.next();
+            self.keep_at = now.monotonic + self.unkept.next().min(UNKEPT);
         }
     }
 }
 
+#[cfg(test)]
+mod tests;

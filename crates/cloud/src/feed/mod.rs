@@ -22,7 +22,7 @@ mod pace;
 mod words;
 mod writer;
 
-pub(crate) use machine::{Batch, State, Status};
+pub(crate) use machine::{Batch, Memory, State, Status};
 use writer::Jobs;
 
 /// Listeners of one organisation.
@@ -106,10 +106,10 @@ impl Feeds {
         if theirs.map(|told| told.newest.receiver_count()).sum::<usize>() >= LISTENERS {
             return None;
         }
-        let told = inner.listeners.entry(Arc::clone(device)).or_insert_with(|| Told {
-            organisation: Arc::clone(organisation),
-            newest: watch::Sender::new(0),
-        });
+        let told = inner
+            .listeners
+            .entry(Arc::clone(device))
+            .or_insert_with(|| Told { organisation: Arc::clone(organisation), newest: watch::Sender::new(0) });
         Some(told.newest.subscribe())
     }
 

@@ -6,12 +6,15 @@ use std::borrow::Cow;
 use http::uri::PathAndQuery;
 use jiff::{SignedDuration, Timestamp};
 use oriel_onvif::device_mgmt::{GetCapabilities, GetServices};
-use oriel_onvif::events::{CreatePullPointSubscription, PullMessages};
+
+use oriel_onvif::events::{
+    CreatePullPointSubscription, GetServiceCapabilities, PullMessages, Seek, SetSynchronizationPoint,
+};
 use oriel_onvif::notification::{AbsoluteOrRelativeTime, Renew, Unsubscribe};
 use oriel_onvif::ns;
 use oriel_soap::envelope::{self, Addressing, Envelope, Headers};
 use oriel_soap::ns::WSA;
-use oriel_soap::xml::{Any, Duration, Element, FromText as _, Limits, Ns, Writer, XmlWrite, read};
+use oriel_soap::xml::{Any, Duration, Element, FromText as _, Limits, Ns, read};
 use oriel_soap::{Fault, Operation as _, With as _};
 use url::{Position, Url};
 
@@ -169,9 +172,7 @@ impl Ask {
         match self {
             Self::Services => envelope::request(&GetServices::default(), &plain),
             Self::OldServices => envelope::request(&GetCapabilities::default(), &plain),
-            Self::Capabilities { .. } => {
-                envelope::request_raw(&element("GetServiceCapabilities", |_| {}), &plain)
-            }
+            Self::Capabilities { .. } => envelope::request(&GetServiceCapabilities::default(), &plain),
             Self::Create { seconds, .. } => {
                 let request = CreatePullPointSubscription::with(|asked| {
                     asked.initial_termination_time = seconds.map(|span| AbsoluteOrRelativeTime::In(seconds_of(span)));
@@ -179,12 +180,12 @@ impl Ask {
                 envelope::request(&request, &plain)
             }
             Self::Seek { at, time } => {
-                let write = |writer: &mut Writer| writer.element(ns::TEV, "UtcTime", &Text(time));
-                envelope::request_raw(&element("Seek", write), &at.headers(PULL_POINT, "Seek"))
+                let request = Seek::with(|asked| asked.utc_time = *time);
+                envelope::request(&request, &at.headers(PULL_POINT, Seek::NAME))
             }
             Self::Synchronise { at } => {
-                let name = "SetSynchronizationPoint";
-                envelope::request_raw(&element(name, |_| {}), &at.headers(PULL_POINT, name))
+                let headers = at.headers(PULL_POINT, SetSynchronizationPoint::NAME);
+                envelope::request(&SetSynchronizationPoint::default(), &headers)
             }
             Self::Pull { at, seconds, limit } => {
                 let request = PullMessages::with(|asked| {
@@ -223,10 +224,10 @@ impl Ask {
                 let keeps = told.and_then(|told| told.attribute("PersistentNotificationStorage"));
                 Ok(Answer::Capabilities { keeps: keeps.is_some_and(|word| matches!(word.trim(), "true" | "1")) })
             }
-            Self::Create { .. } => {
-                created(expected(body, ns::TEV, "CreatePullPointSubscriptionResponse")?)
+            Self::Create { .. } => created(expected(body, ns::TEV, "CreatePullPointSubscriptionResponse")?),
+            Self::Pull { .. } => {
+                expected(body, ns::TEV, "PullMessagesResponse").map(|body| Answer::Pulled(pulled(body)))
             }
-            Self::Pull { .. } => expected(body, ns::TEV, "PullMessagesResponse").map(|body| Answer::Pulled(pulled(body))),
             Self::Renew { .. } => {
                 let body = expected(body, ns::WSNT, "RenewResponse")?;
                 Ok(Answer::Renewed { life: life(body, ns::WSNT) })
@@ -247,25 +248,6 @@ impl PullPoint {
             ..Addressing::default()
         };
         Headers { addressing: Some(addressing), blocks, ..Headers::default() }
-    }
-}
-
-/// An element of the event service that has no struct.
-fn element(name: &str, content: impl Fn(&mut Writer)) -> Any {
-    struct Content<F>(F);
-    impl<F: Fn(&mut Writer)> XmlWrite for Content<F> {
-        fn write(&self, writer: &mut Writer) {
-            (self.0)(writer);
-        }
-    }
-    Any::of(ns::TEV, name, &Content(content))
-}
-
-struct Text<'t>(&'t Timestamp);
-
-impl XmlWrite for Text<'_> {
-    fn write(&self, writer: &mut Writer) {
-        writer.value(self.0);
     }
 }
 
@@ -335,11 +317,8 @@ fn life(body: Element<'_, '_>, ns: Ns) -> Option<SignedDuration> {
 }
 
 fn pulled(body: Element<'_, '_>) -> Pulled {
-    let mut pulled = Pulled {
-        clock: time(body, ns::TEV, "CurrentTime"),
-        life: life(body, ns::TEV),
-        ..Pulled::default()
-    };
+    let mut pulled =
+        Pulled { clock: time(body, ns::TEV, "CurrentTime"), life: life(body, ns::TEV), ..Pulled::default() };
     for told in read::elements(body).filter(|child| read::is(*child, ns::WSNT, "NotificationMessage")) {
         match message(told) {
             Some(message) if message.topic == "tns1:EventBuffer/Begin" => pulled.begins = Some(pulled.messages.len()),
@@ -388,7 +367,11 @@ impl Cut {
 
 /// The beginning of a text.
 pub(crate) fn brief(text: &str, most: usize) -> Cow<'_, str> {
-    let end = if text.len() <= most { text.len() } else { (0..=most).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0) };
+    let end = if text.len() <= most {
+        text.len()
+    } else {
+        (0..=most).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0)
+    };
     Cow::Borrowed(&text[..end])
 }
 
@@ -432,8 +415,8 @@ fn items(list: Option<Element<'_, '_>>, elements: &mut Vec<ElementItem>, cut: &m
         let name = cut.text(name, NAME);
         if read::is(item, ns::TT, "SimpleItem") {
             let value = cut.text(item.attribute("Value").unwrap_or_default(), VALUE);
-            // A name is there once (Core §9.5).
-            if items.contains_key(&name) { cut.was = true } else { drop(items.insert(name, value)) }
+            // A name is there once (Core §9.4).
+            cut.was |= items.insert(name, value).is_some();
         } else if read::is(item, ns::TT, "ElementItem") {
             let xml = read::elements(item).next().map(|element| Any::from_element(element).as_xml().to_owned());
             let xml = cut.text(&xml.unwrap_or_default(), XML);
@@ -448,7 +431,8 @@ fn items(list: Option<Element<'_, '_>>, elements: &mut Vec<ElementItem>, cut: &m
 fn no(fault: &Fault) -> No {
     let named = |names: &[&str]| {
         let has = |local: &str| names.iter().any(|name| local.eq_ignore_ascii_case(name));
-        fault.subcodes.iter().any(|subcode| has(&subcode.local)) || fault.detail.iter().any(|any| has(&any.name().local))
+        fault.subcodes.iter().any(|subcode| has(&subcode.local))
+            || fault.detail.iter().any(|any| has(&any.name().local))
     };
     let longest = fault.detail.iter().find_map(|detail| {
         let document = oriel_soap::xml::parse(detail.as_xml().as_bytes(), &LIMITS).ok()?;
@@ -463,3 +447,6 @@ fn no(fault: &Fault) -> No {
         longest: longest.map(|longest| longest.0.as_secs()).filter(|seconds| *seconds > 0),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -309,7 +309,11 @@ impl Scope<'_> {
         let asked = sqlx::query(AssertSqlSafe(select)).bind(&*self.organisation).bind(device);
         let rows = timely(asked.fetch_all(&self.inner.store.pool)).await?;
         let state = |row: &AnyRow| {
-            Ok(KeptState { property: row.try_get("property")?, came: number(row, "came")?, content: row.try_get("content")? })
+            Ok(KeptState {
+                property: row.try_get("property")?,
+                came: number(row, "came")?,
+                content: row.try_get("content")?,
+            })
         };
         rows.iter().map(state).collect()
     }

@@ -6,6 +6,7 @@ import { announce, fill, h, keyed } from '../dom.js';
 import { capital, day, roundTrip, size, span } from '../format.js';
 import * as live from '../live.js';
 import { Page, alertPlace, badge, button, choice, confirm, dialog, empty, facts, field, form, head, message, moment, section, showOnce, table, tag, tell, text } from '../parts.js';
+import { Timeline } from './timeline.js';
 
 const REFRESH = 5000;
 
@@ -28,12 +29,15 @@ class Device extends Page {
   }
 
   open() {
+    const timeline = new Timeline();
+    timeline.device = this.target;
     fill(
       this,
       h('p', { class: 'back' }, h('a', { href: '#/devices' }, 'All devices')),
       this.top,
       this.alert,
       section('Connection', this.seen),
+      section('Events', timeline),
       section('As the camera tells', this.told),
       section('Connections so far', this.past),
       section('Credentials', this.keys),
