@@ -375,3 +375,92 @@ impl Scope<'_> {
         self.feed_entries(device, &FeedQuery { from: Some(since), ..FeedQuery::default() }, limit).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::records::{Actor, NewDevice};
+
+    async fn records(folder: &std::path::Path) -> (Records, OrganisationId) {
+        let records = Records::open(folder, None, Clock::default()).await.unwrap();
+        records.first_link().await.unwrap();
+        let organisation = records.first_organisation().unwrap();
+        (records, organisation)
+    }
+
+    fn batch(organisation: &OrganisationId, device: &DeviceId, entries: usize, state: &str) -> FeedBatch {
+        let entry = || NewEntry { time: 7, topic: "tns1:A/B".to_owned(), content: "x".repeat(200) };
+        FeedBatch {
+            organisation: Arc::clone(organisation),
+            device: Arc::clone(device),
+            entries: std::iter::repeat_with(entry).take(entries).collect(),
+            states: [("p".to_owned(), (!state.is_empty()).then(|| ("tns1:A".to_owned(), state.to_owned())))].into(),
+            memory: format!("memory {state}"),
+        }
+    }
+
+    async fn rows(records: &Records, table: &str) -> i64 {
+        let sql = format!("select count(*) as n from {table}");
+        let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(&records.inner.store.pool).await.unwrap();
+        row.try_get("n").unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_feed_has_bounds_and_numbers_without_holes_and_goes_with_its_device() {
+        let folder = tempfile::tempdir().unwrap();
+        let (records, organisation) = records(folder.path()).await;
+        let scope = records.within(&organisation);
+        let device = Arc::clone(&scope.add_device(&Actor::system(), "camera", None).await.unwrap().id);
+        let mut trims = Trims::default();
+        for bounds in [FeedBounds { entries: 160, bytes: 1 << 30 }, FeedBounds { entries: 1 << 20, bytes: 16_640 }] {
+            for round in 1..=30 {
+                let one = [batch(&organisation, &device, 20, "open")];
+                let kept = records.keep_feeds(&one, bounds, &mut trims).await.unwrap();
+                assert!(kept[0].is_some_and(|newest| newest % 20 == 0), "{round} {kept:?}");
+            }
+            let there = rows(&records, "feed_entries").await;
+            assert!((80..=180).contains(&there), "{bounds:?}: {there}");
+        }
+        let list = scope.feed_entries(&device, &FeedQuery::default(), 1000).await.unwrap();
+        assert_eq!(list[0].number, 1200);
+        assert!(list.windows(2).all(|two| two[0].number == two[1].number + 1));
+        assert_eq!(scope.feed(&device).await.unwrap(), Some((1200, "memory open".to_owned())));
+        assert_eq!(scope.feed_states(&device).await.unwrap()[0].content, "open");
+        // Of a device that is not there nothing is kept, and the others' is.
+        let both = [batch(&organisation, &"nobody".into(), 1, ""), batch(&organisation, &device, 1, "")];
+        let bounds = FeedBounds { entries: 160, bytes: 1 << 30 };
+        assert_eq!(records.keep_feeds(&both, bounds, &mut trims).await.unwrap(), [None, Some(1201)]);
+        assert!(scope.feed_states(&device).await.unwrap().is_empty());
+        scope.remove_devices(&Actor::system(), &[device.to_string()].into()).await.unwrap();
+        for table in ["feeds", "feed_entries", "feed_states"] {
+            assert_eq!(rows(&records, table).await, 0, "{table}");
+        }
+    }
+
+    /// What docs/ref/api.md says of the cost: `cargo test --release -p oriel-cloud --lib a_thousand_devices -- --ignored --nocapture`.
+    #[tokio::test]
+    #[ignore = "a measurement"]
+    async fn a_thousand_devices_with_an_event_a_second_each() {
+        let folder = tempfile::tempdir().unwrap();
+        let (records, organisation) = records(folder.path()).await;
+        let scope = records.within(&organisation);
+        let new = std::iter::repeat_with(NewDevice::default).take(1000).collect();
+        let devices = scope.add_devices(&Actor::system(), new).await.unwrap();
+        let (mut trims, bounds) = (Trims::default(), FeedBounds { entries: 200, bytes: 1 << 20 });
+        let mut slowest = std::time::Duration::ZERO;
+        let started = Instant::now();
+        for second in 0..300 {
+            let state = second.to_string();
+            let all: Vec<FeedBatch> =
+                devices.iter().map(|device| batch(&organisation, &device.id, 1, &state)).collect();
+            let began = Instant::now();
+            records.keep_feeds(&all, bounds, &mut trims).await.unwrap();
+            slowest = slowest.max(began.elapsed());
+        }
+        println!("300 transactions of 1000 devices: {:?} each, the slowest {slowest:?}", started.elapsed() / 300);
+    }
+}

@@ -172,7 +172,7 @@ export class Timeline extends Page {
       return;
     }
     const list = properties.map(({ came, message }) =>
-      h('div', { class: 'property' }, h('dt', null, topicName(message.topic), h('span', { class: 'hint' }, about(message))), h('dd', null, values(message), h('span', { class: 'hint' }, 'since ', moment(came)))),
+      h('div', { class: 'property' }, h('dt', null, topicName(message.topic), h('span', { class: 'hint' }, about(message))), h('dd', null, values(message), h('span', { class: 'hint' }, moment(came)))),
     );
     fill(this.properties, h('h3', null, 'Now'), h('dl', { class: 'panel' }, list));
   }
