@@ -51,6 +51,11 @@ async function done(page) {
   await page.locator('dialog').waitFor({ state: 'detached' });
 }
 
+/** A part of a page, by its heading. */
+function part(page, name) {
+  return page.locator('section', { has: page.getByRole('heading', { name, exact: true }) });
+}
+
 /** In the dialog on top. */
 function inDialog(page, name) {
   return page.locator('dialog').getByRole('button', { name, exact: true });
@@ -138,16 +143,54 @@ step('search, filter and what is not there', async (world) => {
 
 step('the page of a device: the tunnel as the cloud sees it, the rest as the camera tells', async (world) => {
   const page = world.admin;
-  const part = (name) => page.locator('section', { has: page.getByRole('heading', { name, exact: true }) });
-  await part('Connection').getByText('127.0.0.1').waitFor();
-  await part('Connection').getByText('Last packet').waitFor();
-  const told = part('As the camera tells');
+  await part(page, 'Connection').getByText('127.0.0.1').waitFor();
+  await part(page, 'Connection').getByText('Last packet').waitFor();
+  const told = part(page, 'As the camera tells');
   // What a camera says of itself is text, whatever it looks like.
   await told.getByText(HOSTILE).waitFor();
   await told.locator('tr', { hasText: world.url }).getByText('Connected').waitFor();
   same(await page.locator('main img, main script').count(), 0, 'elements that the camera made');
-  await part('Connections so far').locator('tbody tr').first().waitFor();
-  await part('Credentials').getByText(world.fingerprint).waitFor();
+  await part(page, 'Connections so far').locator('tbody tr').first().waitFor();
+  await part(page, 'Credentials').getByText(world.fingerprint).waitFor();
+});
+
+step('what a camera told: gaps are seen, markup stays text, older events come by the page', async (world) => {
+  const page = world.admin;
+  await part(page, 'Events').getByText('Live').waitFor();
+  const now = Date.now();
+  const item = (number, more) => ({ number, came: now, kind: 'event', topic: 'tns1:Device/Trigger/Relay', utc_time: '', time: now - 1000 * (100 - number), operation: null, source: { [HOSTILE]: HOSTILE }, key: {}, data: { Value: `n${number}` }, elements: [], cut: false, ...more });
+  const all = Array.from({ length: 40 }, (_, at) => item(40 - at));
+  all[2] = { number: 38, came: now, kind: 'gap', from: now - 60_000, to: now, reason: 'not_kept' };
+  all[3] = item(37, { topic: `tns1:${HOSTILE}/${'x'.repeat(500)}`, data: { Value: HOSTILE, Long: 'y'.repeat(900) }, elements: [{ name: HOSTILE, xml: HOSTILE }] });
+  await page.route('**/api/v1/devices/*/events?*', (route) => {
+    const after = Number(new URL(route.request().url()).searchParams.get('after') ?? Infinity);
+    const rest = all.filter((one) => one.number < after);
+    return route.fulfill({ json: { items: rest.slice(0, 30), next: rest.length > 30 ? String(rest[29].number) : null } });
+  });
+  const stream = `retry: 600000\nevent: snapshot\nid: 40\ndata: {"number":40}\n\nevent: entry\nid: 41\ndata: ${JSON.stringify(item(41))}\n\n`;
+  await page.route('**/api/v1/devices/*/events/stream', (route) => route.fulfill({ contentType: 'text/event-stream', body: stream }));
+  await go(world, page, 'devices');
+  await go(world, page, `devices/${world.device}`);
+  const events = part(page, 'Events');
+  await events.getByText('n41').waitFor();
+  await events.locator('.gap').getByText('Events may be missing').waitFor();
+  await events.getByText('n40').waitFor();
+  same(await page.locator('main img, main script').count(), 0, 'elements that the camera made');
+  check((await events.locator('.timeline').textContent()).includes(HOSTILE), 'its words are shown as they are');
+  check(!(await events.textContent()).includes('y'.repeat(200)), 'long words are cut');
+  await events.getByRole('button', { name: 'Show older events' }).click();
+  await events.getByText('n1', { exact: true }).waitFor();
+  same(await events.locator('.timeline li').count(), 41, 'entries');
+  for (const [width, colorScheme] of [[390, 'light'], [1280, 'dark'], [1280, 'light']]) {
+    await page.setViewportSize({ width, height: 800 });
+    await page.emulateMedia({ colorScheme });
+    check(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `nothing sticks out at ${width}`);
+    const found = await world.browser.axe(page);
+    check(found.length === 0, `axe at ${width}, ${colorScheme}: ${found.join('; ')}`);
+  }
+  await page.unrouteAll({ behavior: 'ignoreErrors' });
+  await go(world, page, 'devices');
+  await go(world, page, `devices/${world.device}`);
 });
 
 step('a name that is markup stays text', async (world) => {

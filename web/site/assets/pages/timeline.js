@@ -50,7 +50,7 @@ export class Timeline extends Page {
   properties = h('div', { class: 'properties' });
   alert = alertPlace();
   choose = h('select', { name: 'topic', 'aria-label': 'Topic' });
-  list = h('ol', { class: 'timeline' });
+  list = h('ol', { class: 'timeline', tabindex: 0, 'aria-label': 'Events, the latest first' });
   more = button('Show older events', () => void this.page());
 
   get at() {
