@@ -122,6 +122,41 @@ def starts(scene, own, looking, endpoint, before):
     check(bye["endpoint"] == endpoint, f"{bye}")
     own.process.wait("exit")
 
+@scenario("found-by-home-automation", timeout=120)
+def found_by_home_automation(scene):
+    """What home automation does: looks by a scope of a profile, takes host, name and hardware address from what it found, connects there, and listens."""
+    lan = Lan(scene)
+    switch = lan.switch()
+    box = lan.host("box", (switch, "10.99.3.1/24"))
+    camera = lan.host("camera", (switch, "10.99.3.7/24"))
+    looking = seeker(scene, box)
+    own = device(scene, camera, listen="0.0.0.0:8080", location="hall/7")
+    looking.wait("hello")
+    wanted = {"types": ["dn:NetworkVideoTransmitter"], "scopes": ["onvif://www.onvif.org/Profile"]}
+    check(looking.ask("search", **wanted)["found"] == [], "it claims a profile that it does not conform to")
+    # Until it does, whoever installs it can say so for the sake of such clients.
+    answer = own.call("<tds:AddScopes><tds:ScopeItem>onvif://www.onvif.org/Profile/Streaming</tds:ScopeItem></tds:AddScopes>")
+    check(answer.status == 200, f"AddScopes: {answer}")
+    found = looking.ask("search", **wanted)["found"]
+    check(len(found) == 1, f"by its profile: {found}")
+    told = lambda category: [  # noqa: E731
+        scope.rpartition("/")[2] for scope in found[0]["scopes"] if scope.lower().startswith(f"onvif://www.onvif.org/{category}/")
+    ]
+    serial = own.call("tds:GetDeviceInformation").values("SerialNumber")
+    check(told("serialnumber") == serial and told("name")[0] == "Oriel" and told("location") == ["7"], f"{found[0]['scopes']}")
+    hardware = own.call("tds:GetNetworkInterfaces").values("HwAddress")
+    check(told("macaddress") and told("macaddress")[0] in hardware, f"{told('macaddress')} is none of {hardware}")
+    address = found[0]["xaddrs"][0]
+    check(address == f"http://10.99.3.7:8080{SERVICE}", f"{address}")
+    argv = [install.python("zeep"), "-u", PEERS / "hears_zeep.py", address, own.user, own.password]
+    zeep = scene.spawn("zeep", argv, netns=box.netns)
+    zeep.wait("listening", timeout=30)
+    mark = zeep.mark()
+    said = oriel.run([scene.oriel, "device", "event", "--data", scene.folder / "oriel-device-data", "motion", "on"], {})
+    check(said.returncode == 0, f"oriel device event: {said.stderr}")
+    heard = zeep.wait("told", since=mark, topic="tns1:VideoSource/MotionAlarm", data={"State": "true"})
+    check(heard["operation"] == "Changed", f"{heard}")
+
 
 @scenario("found-interfaces", timeout=120)
 def found_on_each_interface(scene):
