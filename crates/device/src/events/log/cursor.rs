@@ -36,7 +36,7 @@ pub struct Read {
     pub messages: Vec<Arc<Notification>>,
     /// BeginOfBuffer is to be told: before the messages when they are read forwards, behind them when backwards.
     pub begin_of_buffer: bool,
-    /// There are more at this moment.
+    /// There are more at this moment, those included that were appended since.
     pub more: bool,
 }
 
@@ -67,8 +67,8 @@ impl Cursor {
         if !self.reverse && found.is_empty() && self.go_on() {
             found = self.find(limit + 1);
         }
-        let more = found.len() > limit;
-        if more {
+        let too_many = found.len() > limit;
+        if too_many {
             // The one that is too many is the farthest.
             if self.reverse {
                 found.pop_first()
@@ -76,6 +76,8 @@ impl Cursor {
                 found.pop_last()
             };
         }
+        // Forwards it goes on with what was appended since the range was taken.
+        let more = too_many || !self.reverse && self.shared.state().last > self.until;
         let end = if self.reverse { found.first_key_value() } else { found.last_key_value() };
         if let Some((place, _)) = end {
             self.at = *place;
