@@ -1,16 +1,19 @@
 //! Starting and stopping a device.
 
 use crate::accounts::random_password;
+use crate::call_out::Dialler;
 use crate::config::Config;
 use crate::control::{Control, Defaults};
 use crate::door::{Answer, Door, Lan, Origin, listen};
-use crate::events::Events;
+#[cfg(feature = "mqtt")]
+use crate::events::broker::{self, Brokers};
+use crate::events::{Events, Push};
 use crate::interfaces;
 use crate::keystore::KeyStore;
 use crate::monitoring::{self, Monitoring};
 use crate::occurrences;
 use crate::services::{self, Shared};
-use crate::store::{Account, Role, Secret, StoreError};
+use crate::store::{Account, Keystore, Role, Secret, StoreError};
 use crate::supervisor::Reports;
 use crate::uplinked::{Opened, Uplinked};
 use http::{Request, Response};
@@ -95,6 +98,9 @@ pub struct Device {
     control: Control,
     /// Ends with this value.
     _monitoring: Monitoring,
+    /// Ends with this value.
+    #[cfg(feature = "mqtt")]
+    _brokers: Brokers,
     uplinked: Uplinked,
     #[cfg(feature = "discovery")]
     announcer: Option<crate::discovery::Announcer>,
@@ -131,6 +137,8 @@ impl Device {
         let mut options = AuthOptions::new(format!("oriel-{}", opened.store.state().uuid));
         options.skew = config.clock_tolerance.try_into().unwrap_or(options.skew);
         let (insecure, max_body, max_connections) = (config.insecure_uplinks, config.max_body, config.max_connections);
+        #[cfg(feature = "mqtt")]
+        let insecure_brokers = config.insecure_event_brokers;
         let join_trace = config.join_trace;
         let sources = config.sources.clone();
         let shared = Arc::new(shared(config, &opened));
@@ -145,6 +153,8 @@ impl Device {
             Box::pin(async move { door.serve(request, Origin::Lan { peer, local }).await })
         });
         let lan = Lan::start(listeners, &answer, max_connections);
+        #[cfg(feature = "mqtt")]
+        let brokers = brokers(&shared, insecure_brokers);
         #[cfg(feature = "discovery")]
         let announcer = shared
             .speaks_discovery
@@ -157,6 +167,8 @@ impl Device {
             lan,
             control,
             _monitoring: monitoring,
+            #[cfg(feature = "mqtt")]
+            _brokers: brokers,
             uplinked,
             #[cfg(feature = "discovery")]
             announcer,
@@ -230,9 +242,17 @@ impl Device {
 
 /// What the handlers work with.
 fn shared(config: Config, opened: &Opened) -> Shared {
+    let keys = Arc::new(KeyStore::new(opened.identities(config.certificates), config.policies));
+    let (believed, policy) = (Arc::clone(&keys), config.consumer_policy);
+    let tls = move || believed.with(&Keystore::default()).client_config(None, policy.as_deref(), false);
     Shared {
         store: opened.store.clone(),
-        keys: Arc::new(KeyStore::new(opened.identities(config.certificates), config.policies)),
+        keys,
+        push: Push::new(Dialler::new(config.call_out.clone()), opened.store.state().uuid, tls),
+        #[cfg(feature = "mqtt")]
+        broker_reports: Default::default(),
+        #[cfg(feature = "mqtt")]
+        max_event_brokers: config.max_event_brokers,
         reports: Reports::default(),
         events: Events::new(opened.store.state().uuid.urn().to_string()),
         information: config.information,
@@ -241,6 +261,19 @@ fn shared(config: Config, opened: &Opened) -> Shared {
         call_out: config.call_out,
         max_uplinks: config.max_uplinks,
     }
+}
+
+/// What publishes to the event brokers.
+#[cfg(feature = "mqtt")]
+fn brokers(shared: &Shared, insecure: bool) -> Brokers {
+    let means = broker::Means {
+        uuid: shared.store.state().uuid,
+        keys: Arc::clone(&shared.keys),
+        dialler: shared.push.dialler().clone(),
+        insecure,
+        events: shared.events.clone(),
+    };
+    Brokers::start(shared.store.watch(), means, shared.broker_reports.clone())
 }
 
 /// The accounts of a device that starts for the first time.

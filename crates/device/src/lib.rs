@@ -38,6 +38,7 @@
 mod accounts;
 #[cfg(feature = "bridge")]
 pub mod bridge;
+mod call_out;
 pub mod config;
 pub mod control;
 mod device;

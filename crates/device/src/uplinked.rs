@@ -77,6 +77,7 @@ fn first_state(users: Vec<Account>) -> State {
         keystore: Keystore::default(),
         discovery: DiscoveryEntry::default(),
         kept,
+        brokers: Vec::new(),
     }
 }
 

@@ -249,3 +249,25 @@ fn a_document_type_is_refused() {
     assert!(parse(b"<a>\xff</a>", &Limits::REQUEST).is_err());
     assert!(parse(b"\xef\xbb\xbf<a/>", &Limits::REQUEST).is_ok(), "a byte order mark is not text");
 }
+
+#[test]
+fn an_element_that_was_kept_gets_another_attribute() {
+    let mark = Ns::new("u", "urn:u");
+    for xml in [
+        "<a/>",
+        "<a>text</a>",
+        "<t:a xmlns:t='urn:t' b='&lt;/'>text</t:a>",
+        // The prefix is taken, at the element or below it.
+        "<u:a xmlns:u='urn:other'><u:b/></u:a>",
+        "<a><u:b xmlns:u='urn:other' u:mark='0'/><u1:c xmlns:u1='urn:u'/></a>",
+    ] {
+        let any = Any::from_xml(xml, &Limits::REPLY).unwrap().with_attribute(mark, "mark", "\"1\"");
+        let document = parse(any.as_xml().as_bytes(), &Limits::REPLY).unwrap();
+        let root = document.root_element();
+        assert_eq!(root.attribute(("urn:u", "mark")), Some("\"1\""), "{}", any.as_xml());
+        let before = parse(xml.as_bytes(), &Limits::REPLY).unwrap();
+        assert_eq!(root.tag_name(), before.root_element().tag_name());
+        assert_eq!(root.descendants().count(), before.root_element().descendants().count());
+        assert_eq!(any.with_attribute(mark, "mark", "2"), any, "one that is there stays");
+    }
+}

@@ -60,7 +60,16 @@ pub struct WebSocketBytes<IO> {
 impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketBytes<IO> {
     /// Wraps a connection whose upgrade is done.
     pub async fn new(io: IO, role: Role) -> Self {
-        let socket = WebSocketStream::from_raw_socket(io, role, Some(config())).await;
+        Self::over(WebSocketStream::from_raw_socket(io, role, Some(config())).await)
+    }
+
+    /// What [`Self::new`] sets a WebSocket up with, for whoever makes the handshake as well.
+    pub fn config() -> WebSocketConfig {
+        config()
+    }
+
+    /// Wraps a WebSocket whose handshake somebody else made.
+    pub fn over(socket: WebSocketStream<IO>) -> Self {
         let idle_words = Bucket::new(IDLE_RATE, IDLE_BURST);
         Self { socket, message: Bytes::new(), refusing: None, close_sent: false, idle_words, start: Instant::now() }
     }

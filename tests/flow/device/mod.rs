@@ -4,9 +4,11 @@
 
 mod authentication;
 mod bad_input;
+mod brokers;
 mod cloud_end;
 mod discovery;
 mod life;
+mod notify;
 mod rights;
 mod security;
 mod services;

@@ -211,6 +211,22 @@ impl Place<'_> {
     }
 }
 
+impl Place<'_> {
+    fn known_policy(
+        &self,
+        key: &str,
+        given: Option<Spanned<String>>,
+        policies: &BTreeMap<String, Policy>,
+    ) -> Result<Option<String>, ConfigError> {
+        let Some(given) = given else { return Ok(None) };
+        if !policies.contains_key(given.get_ref()) {
+            let problem = format!("there is no policy \"{}\"; give the id of a [[policy]]", given.get_ref());
+            return Err(self.error(key, &given.span(), problem));
+        }
+        Ok(Some(given.into_inner()))
+    }
+}
+
 /// Reads and checks the text of a configuration file.
 pub(super) fn parse(text: &str, folder: &Path) -> Result<Config, ConfigError> {
     let place = Place(text);
@@ -236,6 +252,8 @@ pub(super) fn parse(text: &str, folder: &Path) -> Result<Config, ConfigError> {
     }
 
     config.max_uplinks = place.number("max_uplinks", raw.max_uplinks, 1..=64, 8)? as usize;
+    config.max_event_brokers = place.number("max_event_brokers", raw.max_event_brokers, 0..=16, 4)? as usize;
+    config.insecure_event_brokers = raw.insecure_event_brokers;
     config.max_connections = place.number("max_connections", raw.max_connections, 4..=4096, 64)? as usize;
     config.max_body = place.number("max_body_bytes", raw.max_body_bytes, 4096..=16 * 1024 * 1024, 256 * 1024)? as usize;
     let tolerance = place.number("clock_tolerance_seconds", raw.clock_tolerance_seconds, 5..=86_400, 300)?;
@@ -253,5 +271,6 @@ pub(super) fn parse(text: &str, folder: &Path) -> Result<Config, ConfigError> {
     config.users = place.users(raw.user)?;
     config.certificates = place.certificates(raw.certificate, folder)?;
     config.policies = place.policies(raw.policy, folder)?;
+    config.consumer_policy = place.known_policy("consumer_policy", raw.consumer_policy, &config.policies)?;
     Ok(config)
 }

@@ -110,6 +110,12 @@ pub struct Config {
     pub insecure_uplinks: bool,
     /// How many uplinks can be set.
     pub max_uplinks: usize,
+    /// How many event brokers can be set.
+    pub max_event_brokers: usize,
+    /// Event brokers without a policy are believed whatever they show.
+    pub insecure_event_brokers: bool,
+    /// The policy by which consumers with https are checked; without it by the system's roots.
+    pub consumer_policy: Option<String>,
     /// How far the `Created` of a UsernameToken may be from our clock.
     pub clock_tolerance: Duration,
     /// The largest request body in bytes.
@@ -139,6 +145,9 @@ impl Config {
             call_out: CallOut::default(),
             insecure_uplinks: false,
             max_uplinks: 8,
+            max_event_brokers: 4,
+            insecure_event_brokers: false,
+            consumer_policy: None,
             clock_tolerance: Duration::from_secs(300),
             max_body: 256 * 1024,
             max_connections: 64,

@@ -71,9 +71,13 @@ fn inner_v6(address: Ipv6Addr) -> Option<&'static str> {
         _ if address.is_loopback() => Some("a loopback address"),
         // Unspecified, and the retired forms that carry an IPv4 address.
         0 => Some("an unspecified address"),
-        // NAT64 and 6to4 lead to an IPv4 address, which is what counts.
+        // NAT64 and 6to4 lead to an IPv4 address, which is what counts; a network's own NAT64 has it in one of several places (RFC 8215).
+        0x64 if segments[1] == 0xff9b && segments[2] != 0 => Some("a private address"),
         0x64 if segments[1] == 0xff9b => inner_v4(embedded(segments[6], segments[7])),
         0x2002 => inner_v4(embedded(segments[1], segments[2])),
+        // Teredo, and below any prefix ISATAP (RFC 5214 §6.1): tunnels to an IPv4 address.
+        0x2001 if segments[1] == 0 => Some("a tunnel's address"),
+        _ if segments[5] == 0x5efe && segments[4] & !0x200 == 0 => inner_v4(embedded(segments[6], segments[7])),
         0xfc00..=0xfdff => Some("a private address"),
         0xfe80..=0xfebf => Some("a link-local address"),
         0xfec0..=0xfeff => Some("a private address"),
@@ -95,12 +99,12 @@ mod tests {
         let none = CallOut::default();
         let inner = "0.0.0.0 127.0.0.1 127.9.9.9 10.1.2.3 172.16.0.1 172.31.255.255 192.168.1.1 169.254.169.254 100.64.0.1 192.0.0.8 198.18.0.1 \
             224.0.0.1 239.255.255.250 255.255.255.255 :: ::1 ::ffff:127.0.0.1 ::ffff:10.0.0.1 ::127.0.0.1 fc00::1 fd12::1 fe80::1 fec0::1 ff02::1 \
-            64:ff9b::10.0.0.1 64:ff9b::127.0.0.1 2002:7f00:1::1 2002:c0a8:101::";
+            64:ff9b::10.0.0.1 64:ff9b::127.0.0.1 64:ff9b:1::8.8.8.8 2002:7f00:1::1 2002:c0a8:101:: 2001::1 2606:4700::5efe:10.0.0.1";
         for address in inner.split_whitespace() {
             assert!(none.check(address.parse().unwrap(), false).is_err(), "{address}");
         }
         for address in
-            "1.1.1.1 172.32.0.1 172.15.0.1 100.128.0.1 192.1.0.1 2606:4700::1 64:ff9b::8.8.8.8 2002:808:808::"
+            "1.1.1.1 172.32.0.1 172.15.0.1 100.128.0.1 192.1.0.1 2606:4700::1 64:ff9b::8.8.8.8 2002:808:808:: 2001:4860:4860::8888 2606:4700::5efe:8.8.8.8"
                 .split_whitespace()
         {
             assert_eq!(none.check(address.parse().unwrap(), true), Ok(()), "{address}");

@@ -24,6 +24,10 @@ pub(super) struct Raw {
     pub(super) max_uplinks: Option<Spanned<i64>>,
     #[serde(default)]
     pub(super) insecure_uplinks: bool,
+    pub(super) max_event_brokers: Option<Spanned<i64>>,
+    #[serde(default)]
+    pub(super) insecure_event_brokers: bool,
+    pub(super) consumer_policy: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) allow_private_addresses: Vec<Spanned<String>>,
     #[serde(default)]

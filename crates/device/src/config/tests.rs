@@ -16,6 +16,8 @@ fn the_annotated_example_is_valid_and_says_the_defaults() {
     assert_eq!(config.listen, default.listen);
     assert_eq!(config.data, default.data);
     assert_eq!(config.max_uplinks, default.max_uplinks);
+    assert_eq!(config.max_event_brokers, default.max_event_brokers);
+    assert_eq!(config.insecure_event_brokers, default.insecure_event_brokers);
     assert_eq!(config.max_body, default.max_body);
     assert_eq!(config.max_connections, default.max_connections);
     assert_eq!(config.clock_tolerance, default.clock_tolerance);
@@ -38,7 +40,11 @@ fn the_annotated_example_is_valid_and_says_the_defaults() {
 
 #[test]
 fn the_annotated_example_has_every_key() {
-    let mut without_keys = EXAMPLE.replace("# [[", "[[").replace("# id", "id").replace("# chain", "chain");
+    let mut without_keys = EXAMPLE
+        .replace("# [[", "[[")
+        .replace("# id", "id")
+        .replace("# chain", "chain")
+        .replace("# consumer_policy", "consumer_policy");
     without_keys = without_keys.replace("# key", "key").replace("# anchors", "anchors");
     let table: toml::Table = toml::from_str(&without_keys).unwrap();
     let unknown = parse("no_such_key = 1").unwrap_err().problem;
@@ -71,6 +77,8 @@ const MISTAKES: &[Mistake] = &[
     ("listen = []", 1, "listen", "empty"),
     ("model = \"\"", 1, "model", "empty"),
     ("serial = \" \"", 1, "serial", "empty"),
+    ("max_event_brokers = 17", 1, "max_event_brokers", "from 0 to 16"),
+    ("name = \"x\"\nconsumer_policy = \"none\"", 2, "consumer_policy", "no policy"),
     ("max_uplinks = 0", 1, "max_uplinks", "from 1 to 64"),
     ("max_uplinks = -1", 1, "max_uplinks", "from 1 to 64"),
     ("max_uplinks = \"8\"", 1, "max_uplinks", "expected"),

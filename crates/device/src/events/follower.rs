@@ -3,6 +3,7 @@
 use super::{Events, Notification};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Notify;
 
 /// How to listen from within the process.
@@ -61,15 +62,50 @@ impl Follower {
                 Ok(next) => return next,
                 Err(until) => until,
             };
-            match until {
-                None => self.wake.notified().await,
-                Some(until) => {
-                    let until = self.events.0.clock.at(until);
-                    // Either way there is something to look at.
-                    let _ = tokio::time::timeout_at(until, self.wake.notified()).await;
-                }
+            self.change(until).await;
+        }
+    }
+
+    /// Waits until there is something to look at.
+    async fn change(&self, until: Option<Duration>) {
+        match until {
+            None => self.wake.notified().await,
+            Some(until) => {
+                let until = self.events.0.clock.at(until);
+                // Either way there is something to look at.
+                let _ = tokio::time::timeout_at(until, self.wake.notified()).await;
             }
         }
+    }
+
+    /// Waits until it may deliver what it took: it is not paused. False if it is over.
+    pub(super) async fn open(&mut self) -> bool {
+        loop {
+            let now = self.events.now();
+            let stands = self.events.hub().stands(now, self.key);
+            match stands {
+                None => return false,
+                Some((true, _)) => return true,
+                Some((false, until)) => self.change(until).await,
+            }
+        }
+    }
+
+    /// Waits for its end.
+    pub(super) async fn ended(&mut self) {
+        loop {
+            let now = self.events.now();
+            let stands = self.events.hub().stands(now, self.key);
+            match stands {
+                None => return,
+                Some((_, until)) => self.change(until).await,
+            }
+        }
+    }
+
+    /// Who makes the messages.
+    pub(super) fn producer(&self) -> &str {
+        self.events.producer()
     }
 
     /// Repeats the states of the properties that it wants.

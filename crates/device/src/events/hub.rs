@@ -191,7 +191,7 @@ impl Hub {
     pub(super) fn pause(&mut self, now: Now, id: &str, caller: &Caller, paused: bool) -> Result<(), Refused> {
         let (_, subscription, _) = self.find(now, id, caller)?;
         if subscription.lease.as_ref().is_none_or(|lease| lease.kind != Kind::Producer) {
-            return Err(Refused::Unknown);
+            return Err(Refused::NotSent);
         }
         subscription.paused = paused;
         subscription.wake.notify_one();
@@ -221,6 +221,13 @@ impl Hub {
     #[cfg(test)]
     pub(super) fn waiting_bytes(&self) -> usize {
         self.total.bytes()
+    }
+
+    /// Whether a subscription may deliver; if it is at rest or may, until when that is known. None: it is over.
+    pub(super) fn stands(&mut self, now: Now, key: u64) -> Option<(bool, Option<Duration>)> {
+        self.reap(now);
+        let subscription = self.subscriptions.get(&key)?;
+        Some((!subscription.paused, subscription.lease.as_ref().map(|lease| lease.deadline)))
     }
 
     /// Begins a PullMessages.

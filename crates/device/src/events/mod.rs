@@ -9,6 +9,8 @@
 //! The [`hub`] takes the time as an argument and waits for nothing; [`Events`] is the handle that everybody has, with the clock and the
 //! lock. Nothing is written under the lock: a message becomes XML when the first one takes it, and stays so for the others.
 
+#[cfg(feature = "mqtt")]
+pub(crate) mod broker;
 mod clock;
 mod follower;
 mod hub;
@@ -19,6 +21,7 @@ mod offered;
 mod owner;
 mod property;
 mod pull;
+mod push;
 mod queue;
 mod subscription;
 
@@ -27,6 +30,7 @@ pub use follower::{Follow, Follower, Next};
 pub use notification::{Notification, Occurrence, Untold};
 pub(crate) use owner::Owner;
 pub(crate) use pull::{Delivery, MAX_MESSAGES, MAX_TIMEOUT};
+pub(crate) use push::{Push, Uncallable};
 pub(crate) use subscription::{Granted, Kind, Lasts, MAX_PRODUCERS, MAX_PULL_POINTS, Refused, Wanted};
 
 use clock::Clock;

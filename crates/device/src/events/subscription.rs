@@ -81,6 +81,8 @@ pub(crate) enum Refused {
     Life { now: Timestamp, least: Timestamp, most: Timestamp },
     /// A PullMessages waits already.
     Pulling,
+    /// It is a pull point, whose messages nobody sends.
+    NotSent,
     /// The system gives no random numbers.
     NoRandom,
 }

@@ -155,6 +155,7 @@ mod tests {
             serial: "1".to_owned(),
             users: Vec::new(),
             uplinks: Vec::new(),
+            brokers: Vec::new(),
             keystore,
             discovery: DiscoveryEntry::default(),
             kept: Default::default(),

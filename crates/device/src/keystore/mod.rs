@@ -6,7 +6,9 @@ mod maker;
 pub(crate) use maker::{KeyMaker, estimate};
 
 use crate::store::{CertificateEntry, KeyEntry, Keystore, Material, PolicyEntry};
-use oriel_trust::{Certificate, Identity, KeyPair, Policy};
+use oriel_trust::{Certificate, Identity, KeyPair, Policy, Validation, client_config};
+use rustls::ClientConfig;
+use rustls::client::Resumption;
 use rustls::pki_types::CertificateDer;
 use std::collections::BTreeMap;
 
@@ -16,6 +18,9 @@ pub(crate) const MAX_KEYS: usize = 16;
 pub(crate) const MAX_CERTIFICATES: usize = 32;
 /// Most validation policies, beside those that are built in.
 pub(crate) const MAX_POLICIES: usize = 8;
+/// TLS sessions that each set-up remembers: those of eight clouds, as rustls counts. Its default takes 14 KiB at once, and a bridge has a set-up for
+/// each camera.
+const SESSIONS: usize = 64;
 /// Most certificates that a client's chain has, the leaf included.
 const MAX_CHAIN: usize = 5;
 
@@ -153,6 +158,29 @@ impl<'a> View<'a> {
         let entry = self.policy(id);
         let entry = entry.ok_or_else(|| format!("none is stored under the CertPathValidationPolicyID {id:?}"))?;
         self.anchors(&entry.anchors)
+    }
+
+    /// The TLS set-up for a certificate to show and a policy to believe by. Without a policy the system's roots count, or with `insecure`
+    /// nothing.
+    ///
+    /// # Errors
+    /// A sentence that names what is wrong.
+    pub(crate) fn client_config(
+        self,
+        certificate: Option<&str>,
+        policy: Option<&str>,
+        insecure: bool,
+    ) -> Result<ClientConfig, String> {
+        let identity = certificate.map(|id| self.identity(id)).transpose();
+        let identity = identity.map_err(|error| format!("certificate: {error}"))?;
+        let validation = match policy {
+            Some(id) => Validation::Policy(self.validation(id).map_err(|error| format!("policy: {error}"))?),
+            None if insecure => Validation::Insecure,
+            None => Validation::SystemRoots,
+        };
+        let mut tls = client_config(&validation, identity.as_ref()).map_err(|error| format!("TLS: {error}"))?;
+        tls.resumption = Resumption::in_memory_sessions(SESSIONS);
+        Ok(tls)
     }
 
     /// The certificates of these ids as anchors.

@@ -101,6 +101,7 @@ fn what_a_function_makes_is_as_its_topic_is_described() {
 
 fn store(folder: &tempfile::TempDir) -> Store {
     let state = State {
+        brokers: Vec::new(),
         version: VERSION,
         uuid: Uuid::nil(),
         serial: "1".to_owned(),

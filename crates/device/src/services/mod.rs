@@ -1,14 +1,17 @@
 //! The deeds of each service. A service is a module with a `bind` for its handlers and a row in [`SERVICES`]; both lists are here, so that
 //! a build without a service leaves out two lines.
 
+#[cfg(feature = "mqtt")]
+mod brokers;
 pub(crate) mod device_mgmt;
 pub(crate) mod events;
+mod notification;
 pub(crate) mod security;
 pub(crate) mod uplink;
 
 use crate::config::{DiscoveryConfig, Information};
 use crate::door::{Base, Delivering};
-use crate::events::Events;
+use crate::events::{Events, Push};
 use crate::keystore::KeyStore;
 use crate::store::{ChangeError, State, Store};
 use crate::supervisor::Reports;
@@ -23,6 +26,11 @@ pub(crate) struct Shared {
     pub(crate) keys: Arc<KeyStore>,
     pub(crate) reports: Reports,
     pub(crate) events: Events,
+    pub(crate) push: Push,
+    #[cfg(feature = "mqtt")]
+    pub(crate) broker_reports: crate::events::broker::BrokerReports,
+    #[cfg(feature = "mqtt")]
+    pub(crate) max_event_brokers: usize,
     pub(crate) information: Information,
     #[cfg_attr(not(feature = "discovery"), allow(dead_code, reason = "read by discovery alone"))]
     pub(crate) discovery: DiscoveryConfig,
@@ -128,5 +136,8 @@ pub(crate) fn router() -> Router<Call> {
     // The event service has operations of two namespaces.
     served.push(&oriel_onvif::notification::TABLE);
     let router = Router::new(&served);
-    events::bind(security::bind(uplink::bind(device_mgmt::bind(router))))
+    let router = notification::bind(events::bind(security::bind(uplink::bind(device_mgmt::bind(router)))));
+    #[cfg(feature = "mqtt")]
+    let router = brokers::bind(router);
+    router
 }

@@ -13,7 +13,7 @@ mod state;
 pub use disk::{Disk, Files, replace};
 pub use folder::Folder;
 pub use keystore::{CertificateEntry, Der, KeyEntry, Keystore, Material, PolicyEntry};
-pub use state::{Account, DiscoveryEntry, Role, Secret, State, UnknownRole, UplinkEntry, VERSION};
+pub use state::{Account, BrokerEntry, DiscoveryEntry, Role, Secret, State, UnknownRole, UplinkEntry, VERSION};
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -149,6 +149,45 @@ impl Default for DiscoveryEntry {
     }
 }
 
+/// An event broker as it was set (Core §9.12.1.1), without what a `Set` ignores.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BrokerEntry {
+    /// Where it is, and the key of the entry.
+    pub address: String,
+    /// What all topics begin with.
+    pub topic_prefix: String,
+    /// Who the device is to the broker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_name: Option<String>,
+    /// With what it shows that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<Secret>,
+    /// The certificate that the device shows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_id: Option<String>,
+    /// How the broker's certificate is checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cert_path_validation_policy_id: Option<String>,
+    /// The expressions of its filter, each an element of XML. None: everything.
+    #[serde(default)]
+    pub publish_filter: Vec<String>,
+    /// How surely a message arrives: 0, 1 or 2.
+    pub qos: u8,
+    /// Whether the entry came in by an uplink: then it may not lead into the local network.
+    #[serde(default)]
+    pub by_uplink: bool,
+}
+
+impl BrokerEntry {
+    /// Whether the address means this entry: the scheme's and the host's letter case and an empty path make no other place.
+    pub fn is_at(&self, address: &str) -> bool {
+        let same = |own: &Url, other: &Url| own.as_str().trim_end_matches('/') == other.as_str().trim_end_matches('/');
+        self.address == address
+            || matches!((Url::parse(&self.address), Url::parse(address)), (Ok(own), Ok(other)) if same(&own, &other))
+    }
+}
+
 /// Everything that must survive a power cut.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -172,4 +211,7 @@ pub struct State {
     /// States of properties that nobody could find out again after a restart, by topic (Core §8.9.4).
     #[serde(default)]
     pub kept: BTreeMap<String, String>,
+    /// The event brokers, in the order in which they were set.
+    #[serde(default)]
+    pub brokers: Vec<BrokerEntry>,
 }

@@ -156,6 +156,7 @@ fn state(uplinks: usize) -> State {
         by_uplink: false,
     };
     State {
+        brokers: Vec::new(),
         version: VERSION,
         uuid: Uuid::nil(),
         serial: "1".to_owned(),

@@ -9,17 +9,16 @@
 
 mod compare;
 
+use crate::call_out::address_policy;
 use crate::config::CallOut;
 use crate::keystore::KeyStore;
 use crate::store::{State, UplinkEntry};
 use compare::{Step, compare};
 use http::{Request, Response};
 use oriel_soap::{Level, Levels};
-use oriel_trust::{Validation, client_config};
-use oriel_uplink::device::{self, AddressPolicy, Credentials, Status, Uplink, UplinkConfig};
+use oriel_uplink::device::{self, Credentials, Status, Uplink, UplinkConfig};
 use oriel_uplink::{Body, RemoteAddress};
 use rustls::ClientConfig;
-use rustls::client::Resumption;
 use std::collections::HashMap;
 use std::fmt;
 use std::pin::Pin;
@@ -31,10 +30,6 @@ use uuid::Uuid;
 
 /// How long the answers that are on their way have before a drained tunnel is closed.
 const DRAIN: Duration = Duration::from_secs(10);
-
-/// TLS sessions that each set-up remembers: those of eight clouds, as rustls counts. Its default takes 14 KiB at once, and a bridge has a set-up for
-/// each camera.
-const SESSIONS: usize = 64;
 
 /// What came through an uplink: which one, and what it may do at this moment.
 #[derive(Clone)]
@@ -267,8 +262,7 @@ impl Means {
         let tls = self.tls(entry.certificate_id.as_deref(), entry.cert_path_validation_policy_id.as_deref(), state)?;
         let seed = [self.uuid.as_bytes(), entry.remote_address.as_bytes()].concat();
         let mut config = UplinkConfig::new(address, Credentials { tls, token: None }, device::seed(&seed));
-        let (call_out, by_uplink) = (self.call_out.clone(), entry.by_uplink);
-        config.policy = AddressPolicy::new(move |address| call_out.check(address, by_uplink).is_ok());
+        config.policy = address_policy(&self.call_out, entry.by_uplink);
         Ok(config)
     }
 
@@ -284,16 +278,7 @@ impl Means {
         if let Some(made) = self.made.get(&key) {
             return Ok(Arc::clone(made));
         }
-        let keys = self.keys.with(&state.keystore);
-        let identity = certificate.map(|id| keys.identity(id)).transpose();
-        let identity = identity.map_err(|error| format!("certificate: {error}"))?;
-        let validation = match policy {
-            Some(id) => Validation::Policy(keys.validation(id).map_err(|error| format!("policy: {error}"))?),
-            None if self.insecure => Validation::Insecure,
-            None => Validation::SystemRoots,
-        };
-        let mut tls = client_config(&validation, identity.as_ref()).map_err(|error| format!("TLS: {error}"))?;
-        tls.resumption = Resumption::in_memory_sessions(SESSIONS);
+        let tls = self.keys.with(&state.keystore).client_config(certificate, policy, self.insecure)?;
         Ok(Arc::clone(self.made.entry(key).or_insert(Arc::new(tls))))
     }
 

@@ -51,6 +51,31 @@ impl Any {
         &self.xml
     }
 
+    /// The same with another attribute; one that is there stays as it is.
+    #[must_use]
+    pub fn with_attribute(&self, ns: Ns, local: &str, value: &str) -> Self {
+        let there = parse(self.xml.as_bytes(), &Limits::REPLY)
+            .is_ok_and(|document| document.root_element().has_attribute((ns.uri, local)));
+        if there {
+            return self.clone();
+        }
+        let mut prefix = ns.prefix.to_owned();
+        // One that nothing in the element uses, declared or not.
+        while self.xml.contains(&format!("{prefix}:")) || self.xml.contains(&format!("xmlns:{prefix}=")) {
+            prefix.push('1');
+        }
+        // What is kept was written here: the name begins at once and ends before a space, a slash or the tag's end.
+        let name = self.xml.find([' ', '/', '>']).unwrap_or(self.xml.len());
+        let mut xml = self.xml[..name].to_owned();
+        for (left, right) in [(format!(" xmlns:{prefix}=\""), ns.uri), (format!("\" {prefix}:{local}=\""), value)] {
+            xml.push_str(&left);
+            escape(right, true, &mut xml);
+        }
+        xml.push('"');
+        xml.push_str(&self.xml[name..]);
+        Self { name: self.name.clone(), xml }
+    }
+
     /// Reads the element as a type.
     ///
     /// # Errors

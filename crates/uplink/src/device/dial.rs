@@ -6,7 +6,7 @@ use rustls::{CertificateError, pki_types::ServerName};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::{DialError, Layer, Link, dial_over, name};
+use super::{DialError, Layer, Link, Resolver, dial_over, name};
 use crate::{AccessToken, Host, ReadAhead, RemoteAddress};
 
 /// Deadlines of the phases of a dial.
@@ -85,47 +85,57 @@ impl Dial {
 /// # Errors
 /// See [`DialError`]: it names the layer that failed.
 pub async fn dial(dial: &Dial) -> Result<Link, DialError> {
-    let tcp = Box::pin(name::connect(&dial.address, &dial.policy, &dial.timeouts)).await?;
-    let tls = Box::pin(handshake(dial, tcp)).await?;
+    let to = (dial.address.host(), dial.address.port());
+    let tcp = Box::pin(name::connect(to, &Resolver::system(), &dial.policy, &dial.timeouts)).await?;
+    let mut config = (*dial.tls).clone();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let tls = Box::pin(secure(tcp, dial.address.host(), config.into(), "the cloud", dial.timeouts.tls)).await?;
     Box::pin(dial_over(tls, &dial.address, dial.token.as_ref(), dial.timeouts.upgrade)).await
 }
 
-async fn handshake(dial: &Dial, tcp: TcpStream) -> Result<TlsStream<ReadAhead<TcpStream>>, DialError> {
-    let name = match dial.address.host() {
+/// TLS with `host` on a connection; `whom` is what its errors call the other side: "the cloud". The protocols of ALPN are those of `config`.
+///
+/// # Errors
+/// [`DialError`] of the layers TLS and clock.
+pub async fn secure(
+    tcp: TcpStream,
+    host: &Host,
+    config: Arc<rustls::ClientConfig>,
+    whom: &str,
+    after: Duration,
+) -> Result<TlsStream<ReadAhead<TcpStream>>, DialError> {
+    let name = match host {
         Host::Name(name) => {
             ServerName::try_from(name.clone()).map_err(|error| DialError::Tls { text: error.to_string() })?
         }
         Host::Ip(ip) => ServerName::IpAddress((*ip).into()),
     };
-    let mut config = (*dial.tls).clone();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    let connect = TlsConnector::from(Arc::new(config)).connect(name, ReadAhead::new(tcp));
-    let after = dial.timeouts.tls;
+    let connect = TlsConnector::from(config).connect(name, ReadAhead::new(tcp));
     timeout(after, connect)
         .await
         .map_err(|_| DialError::Timeout { layer: Layer::Tls, after })?
-        .map_err(|error| tls_error(&error))
+        .map_err(|error| tls_error(&error, whom))
 }
 
 /// What a person can do about it is different for a wrong clock, a wrong certificate there and a wrong one here.
-fn tls_error(error: &io::Error) -> DialError {
+fn tls_error(error: &io::Error, whom: &str) -> DialError {
     use CertificateError::{Expired, ExpiredContext, NotValidForNameContext, NotValidYet, NotValidYetContext};
     let text = match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(rustls::Error::InvalidCertificate(verdict)) => match verdict {
             Expired | ExpiredContext { .. } => {
-                return DialError::Clock { text: "the cloud's certificate has expired".into() };
+                return DialError::Clock { text: format!("{whom}'s certificate has expired") };
             }
             NotValidYet | NotValidYetContext { .. } => {
-                return DialError::Clock { text: "the cloud's certificate is not valid yet".into() };
+                return DialError::Clock { text: format!("{whom}'s certificate is not valid yet") };
             }
             CertificateError::NotValidForName | NotValidForNameContext { .. } => {
-                "the cloud's certificate is for another name".into()
+                format!("{whom}'s certificate is for another name")
             }
             CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-                "the cloud's certificate was issued by nobody this device trusts".into()
+                format!("{whom}'s certificate was issued by nobody this device trusts")
             }
-            CertificateError::Revoked => "the cloud's certificate was revoked".into(),
-            other => format!("the cloud's certificate was refused: {other}"),
+            CertificateError::Revoked => format!("{whom}'s certificate was revoked"),
+            other => format!("{whom}'s certificate was refused: {other}"),
         },
         Some(rustls::Error::AlertReceived(alert)) => {
             return DialError::CertificateRefused { alert: format!("{alert:?}") };

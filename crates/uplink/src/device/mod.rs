@@ -12,10 +12,11 @@ mod stop;
 mod uplink;
 
 pub use credentials::{CredentialSource, Credentials};
-pub use dial::{AddressPolicy, Dial, Timeouts, dial};
+pub use dial::{AddressPolicy, Dial, Timeouts, dial, secure};
 pub use error::{DialError, Layer};
 pub use limits::Limits;
 pub use link::{Closed, Link};
+pub use name::{Resolver, connect};
 pub use opening::dial_over;
 pub use status::{State, Status, Traffic};
 pub use stop::Stop;

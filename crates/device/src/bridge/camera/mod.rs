@@ -28,9 +28,10 @@ pub use common::Common;
 pub use contact::Contact;
 
 use super::CameraEntry;
+use crate::call_out::Dialler;
 use crate::device::{DeviceError, UplinkStatus};
 use crate::door::Origin;
-use crate::events::Events;
+use crate::events::{Events, Push};
 use crate::keystore::KeyStore;
 use crate::services::Shared;
 use crate::supervisor::Reports;
@@ -100,6 +101,14 @@ impl BridgedCamera {
             store: opened.store.clone(),
             keys: Arc::new(KeyStore::new(opened.identities(BTreeMap::new()), common.policies.clone())),
             reports: Reports::default(),
+            // The event service is the camera's own.
+            push: Push::new(Dialler::new(common.call_out.clone()), opened.store.state().uuid, || {
+                Err("a bridged camera sends its messages itself".to_owned())
+            }),
+            #[cfg(feature = "mqtt")]
+            broker_reports: Default::default(),
+            #[cfg(feature = "mqtt")]
+            max_event_brokers: 0,
             events: Events::new(opened.store.state().uuid.urn().to_string()),
             information: crate::config::Information::default(),
             // The camera is found as itself.

@@ -134,7 +134,7 @@ fn a_producer_is_not_pulled_and_a_pull_point_not_paused() {
     assert_eq!(house.begin(&producer, 60, 10), Err(Refused::Unknown));
     assert_eq!(house.hub.pause(house.now, &producer.id, &admin(), true), Ok(()));
     let point = house.pull_point(60);
-    assert_eq!(house.hub.pause(house.now, &point.id, &admin(), true), Err(Refused::Unknown));
+    assert_eq!(house.hub.pause(house.now, &point.id, &admin(), true), Err(Refused::NotSent));
 }
 
 #[test]

@@ -50,7 +50,7 @@ impl Addressed {
     }
 
     /// The id, if it is one and there is one alone.
-    pub(super) fn id(&self) -> Option<&str> {
+    pub(crate) fn id(&self) -> Option<&str> {
         match self {
             Self::To(id) => Some(id),
             Self::Nothing | Self::Several => None,

@@ -34,6 +34,7 @@ pub(crate) fn refused(refused: &Refused, times: FaultKind) -> Fault {
             FaultKind::UnableToGetMessages,
             "another PullMessages waits at this pull point already; wait for its answer, or make a pull point of your own",
         ),
+        Refused::NotSent => fault(times, "the messages of a pull point are pulled"),
         Refused::NoRandom => Fault::action("the system gives no random numbers"),
     }
 }

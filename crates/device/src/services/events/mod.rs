@@ -10,10 +10,12 @@ pub(crate) use address::{Addressed, reference};
 pub(crate) use faults::{fault, refused, wanted};
 
 use super::{Call, Service, Shared};
-use crate::events::MAX_PULL_POINTS;
+use crate::events::{MAX_PRODUCERS, MAX_PULL_POINTS};
 use oriel_onvif::events::*;
 use oriel_onvif::ns;
 use oriel_soap::xml::Any;
+#[cfg(feature = "mqtt")]
+use oriel_soap::xml::List;
 use oriel_soap::{Fault, Router, With};
 
 pub(super) const SERVICE: Service = Service {
@@ -31,12 +33,17 @@ pub(super) fn bind(router: Router<Call>) -> Router<Call> {
 }
 
 /// What works; what is not said does not.
-pub(super) fn capabilities(_: &Shared) -> Capabilities {
+pub(super) fn capabilities(shared: &Shared) -> Capabilities {
     Capabilities::with(|capabilities| {
         capabilities.ws_subscription_policy_support = Some(true);
-        capabilities.ws_pausable_subscription_manager_interface_support = Some(false);
+        capabilities.ws_pausable_subscription_manager_interface_support = Some(true);
         capabilities.max_pull_points = i32::try_from(MAX_PULL_POINTS).ok();
-        capabilities.max_notification_producers = Some(0);
+        capabilities.max_notification_producers = i32::try_from(MAX_PRODUCERS).ok();
+        #[cfg(feature = "mqtt")]
+        {
+            capabilities.max_event_brokers = i32::try_from(shared.max_event_brokers).ok();
+            capabilities.event_broker_protocols = Some(List(super::brokers::protocols()));
+        }
         capabilities.persistent_notification_storage = Some(false);
         capabilities.metadata_over_mqtt = Some(false);
     })

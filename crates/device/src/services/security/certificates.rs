@@ -1,7 +1,7 @@
 //! Certificates and requests for them (Security §5.2.6.3).
 
 use super::keys::status;
-use super::{alias, fresh, in_use, no_certificate, no_key, request, uplink_with};
+use super::{alias, broker_with, fresh, in_use, no_certificate, no_key, request, uplink_with};
 use crate::keystore::{MAX_CERTIFICATES, View};
 use crate::services::Call;
 use crate::store::{CertificateEntry, KeyEntry, Keystore, Material};
@@ -157,6 +157,9 @@ pub(super) async fn delete_certificate(
         }
         if let Some(uplink) = uplink_with(state, |entry| entry.certificate_id.as_ref() == Some(id)) {
             return Err(in_use(&format!("the uplink {uplink} shows this certificate")));
+        }
+        if let Some(broker) = broker_with(state, |entry| entry.certificate_id.as_ref() == Some(id)) {
+            return Err(in_use(&format!("the event broker {broker} is shown this certificate")));
         }
         let before = state.keystore.certificates.len();
         state.keystore.certificates.retain(|entry| entry.id != *id);

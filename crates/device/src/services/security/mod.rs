@@ -147,3 +147,8 @@ fn in_use(by: &str) -> Fault {
 fn uplink_with(state: &State, fits: impl Fn(&crate::store::UplinkEntry) -> bool) -> Option<&str> {
     state.uplinks.iter().find(|entry| fits(entry)).map(|entry| entry.remote_address.as_str())
 }
+
+/// The address of an event broker that fits.
+fn broker_with(state: &State, fits: impl Fn(&crate::store::BrokerEntry) -> bool) -> Option<&str> {
+    state.brokers.iter().find(|entry| fits(entry)).map(|entry| entry.address.as_str())
+}

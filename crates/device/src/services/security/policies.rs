@@ -1,6 +1,6 @@
 //! Certification path validation policies (Security §5.2.6.5).
 
-use super::{alias, fresh, in_use, no_certificate, no_policy, uplink_with};
+use super::{alias, broker_with, fresh, in_use, no_certificate, no_policy, uplink_with};
 use crate::keystore::MAX_POLICIES;
 use crate::services::Call;
 use crate::store::PolicyEntry;
@@ -104,6 +104,9 @@ pub(super) async fn delete_cert_path_validation_policy(
         view.policy(id).ok_or_else(|| no_policy(id))?;
         if let Some(uplink) = uplink_with(state, |entry| entry.cert_path_validation_policy_id.as_ref() == Some(id)) {
             return Err(in_use(&format!("the uplink {uplink} is checked by this policy")));
+        }
+        if let Some(broker) = broker_with(state, |entry| entry.cert_path_validation_policy_id.as_ref() == Some(id)) {
+            return Err(in_use(&format!("the event broker {broker} is checked by this policy")));
         }
         let before = state.keystore.policies.len();
         state.keystore.policies.retain(|entry| entry.id != *id);
