@@ -7,6 +7,7 @@ use crate::control::{Control, Defaults};
 use crate::door::{Answer, Door, Lan, Origin, listen};
 #[cfg(feature = "mqtt")]
 use crate::events::broker::{self, Brokers};
+use crate::events::log::{Bounds, Log};
 use crate::events::{Events, Push};
 use crate::interfaces;
 use crate::keystore::KeyStore;
@@ -125,11 +126,12 @@ impl Device {
         let (config, opened) = tokio::task::spawn_blocking(move || {
             let mut first = None;
             let opened = Opened::open(&config.data, || first_users(&config, &mut first));
-            (config, opened.map(|opened| (opened, first)))
+            let opened = opened.map(|opened| (opened, first, kept_events(&config)));
+            (config, opened)
         })
         .await
         .map_err(|_| DeviceError::Interrupted)?;
-        let (opened, first) = opened?;
+        let (opened, first, log) = opened?;
 
         let listeners = listen(&config.listen).await?;
         let local = listeners.first().map_or(([0, 0, 0, 0], 0).into(), |(address, _)| reachable(*address));
@@ -141,7 +143,7 @@ impl Device {
         let insecure_brokers = config.insecure_event_brokers;
         let join_trace = config.join_trace;
         let sources = config.sources.clone();
-        let shared = Arc::new(shared(config, &opened));
+        let shared = Arc::new(shared(config, &opened, log));
         let (events, store) = (shared.events.clone(), shared.store.clone());
         let control = Control::start(opened.data(), events.clone(), Defaults::new(&sources, store.state().uuid))?;
         let monitoring = Monitoring::start(events, store, &sources).await;
@@ -229,7 +231,7 @@ impl Device {
         monitoring::tell(&events, occurrences::shutdown_initiated());
         events.settle().await;
         // Whoever still waits for messages is told that there will be none.
-        events.close();
+        events.close().await;
         let farewell = async {
             #[cfg(feature = "discovery")]
             if let Some(announcer) = self.announcer {
@@ -240,8 +242,14 @@ impl Device {
     }
 }
 
+/// What keeps what happens. A device goes on without it: what happens is told all the same.
+fn kept_events(config: &Config) -> Option<Log> {
+    let opened = Log::open(&config.data.join("events"), Bounds::default());
+    opened.inspect_err(|error| tracing::error!(%error, "what happens is not kept")).ok()
+}
+
 /// What the handlers work with.
-fn shared(config: Config, opened: &Opened) -> Shared {
+fn shared(config: Config, opened: &Opened, log: Option<Log>) -> Shared {
     let keys = Arc::new(KeyStore::new(opened.identities(config.certificates), config.policies));
     let (believed, policy) = (Arc::clone(&keys), config.consumer_policy);
     let tls = move || believed.with(&Keystore::default()).client_config(None, policy.as_deref(), false);
@@ -254,7 +262,7 @@ fn shared(config: Config, opened: &Opened) -> Shared {
         #[cfg(feature = "mqtt")]
         max_event_brokers: config.max_event_brokers,
         reports: Reports::default(),
-        events: Events::new(opened.store.state().uuid.urn().to_string()),
+        events: Events::new(opened.store.state().uuid.urn().to_string(), log),
         information: config.information,
         speaks_discovery: config.discovery.speaks(&config.listen),
         discovery: config.discovery,

@@ -3,14 +3,16 @@
 use super::clock::Now;
 use super::follower::{Follow, Next};
 use super::life::{kept, life};
+use super::log::Log;
 use super::notification::{LARGEST, Notification, Occurrence, Untold};
 use super::offered::Offered;
 use super::owner::{Owner, is_local_administrator};
 use super::property::{Properties, message};
 use super::pull::{MAX_BYTES, Progress};
 use super::queue::{BUDGET, DEEPEST, Total};
+use super::replay::BEGIN;
 use super::subscription::{Kind, Lasts, Lease, Refused, Subscription, Waiting, Wanted};
-use oriel_onvif::events::{Description, Message, PropertyOperation, Selection};
+use oriel_onvif::events::{Description, Message, PropertyOperation, Selection, topics};
 use oriel_onvif::notification::{AbsoluteOrRelativeTime, Topic};
 use oriel_soap::Caller;
 use std::collections::{BTreeMap, HashMap};
@@ -23,12 +25,14 @@ use tokio::sync::Notify;
 pub(super) struct Hub {
     pub(super) offered: Offered,
     properties: Properties,
-    subscriptions: BTreeMap<u64, Subscription>,
+    pub(super) subscriptions: BTreeMap<u64, Subscription>,
     /// The keys of those that have an address.
     ids: HashMap<String, u64>,
     next_key: u64,
-    /// The number of the message that was told last.
-    number: u64,
+    /// The number of the message that was told last, also in an earlier life.
+    pub(super) number: u64,
+    /// What keeps what was told.
+    pub(super) log: Option<Arc<Log>>,
     total: Total,
     closed: bool,
 }
@@ -43,6 +47,15 @@ pub(super) struct Made {
 }
 
 impl Hub {
+    /// A hub that keeps what it tells in this log.
+    pub(super) fn new(log: Option<Arc<Log>>) -> Self {
+        let mut hub = Self { number: log.as_ref().map_or(0, |log| log.last()), log, ..Self::default() };
+        if hub.log.is_some() {
+            hub.offer(&topics::find(BEGIN).into_iter().collect::<Vec<_>>());
+        }
+        hub
+    }
+
     pub(super) fn offer(&mut self, topics: &[&'static Description]) {
         self.offered.add(topics);
     }
@@ -65,7 +78,11 @@ impl Hub {
         self.number = number;
         self.reap(now);
         let told = Notification::new(number, occurrence.topic, message).held(property, self.total.held());
-        self.distribute(&Arc::new(told));
+        let told = Arc::new(told);
+        if let Some(log) = &self.log {
+            log.append(&told);
+        }
+        self.distribute(&told);
         self.keep_budget();
         Ok(())
     }
@@ -75,8 +92,14 @@ impl Hub {
             if subscription.admits(told.message.property_operation)
                 && subscription.selection.wants(&told.topic, &told.message)
             {
-                subscription.queue.push(Arc::clone(told));
-                if !subscription.paused {
+                let is_news = match &mut subscription.replay {
+                    Some(replaying) => replaying.told(told.number),
+                    None => {
+                        subscription.queue.push(Arc::clone(told));
+                        true
+                    }
+                };
+                if is_news && !subscription.paused {
                     subscription.wake.notify_one();
                 }
             }
@@ -154,7 +177,12 @@ impl Hub {
     }
 
     /// The caller's subscription with this id.
-    fn find(&mut self, now: Now, id: &str, caller: &Caller) -> Result<(u64, &mut Subscription, Now), Refused> {
+    pub(super) fn find(
+        &mut self,
+        now: Now,
+        id: &str,
+        caller: &Caller,
+    ) -> Result<(u64, &mut Subscription, Now), Refused> {
         self.reap(now);
         let key = *self.ids.get(id).ok_or(Refused::Unknown)?;
         let found = self.subscriptions.get_mut(&key).ok_or(Refused::Unknown)?;
@@ -201,7 +229,8 @@ impl Hub {
     /// Tells a subscription the states of the properties that it wants (§9.4.2, §9.5).
     pub(super) fn repeat(&mut self, key: u64) {
         let Some(subscription) = self.subscriptions.get_mut(&key) else { return };
-        if !subscription.admits(Some(PropertyOperation::Initialized)) {
+        // §9.1.5, §9.5: whoever reads what was hears nothing of states.
+        if subscription.replay.is_some() || !subscription.admits(Some(PropertyOperation::Initialized)) {
             return;
         }
         let total = &self.total;
@@ -259,8 +288,14 @@ impl Hub {
             true => Vec::new(),
             false => subscription.queue.take(waiting.limit, MAX_BYTES),
         };
-        if messages.is_empty() && now.monotonic < waiting.until {
-            return Progress::Wait(waiting.until);
+        if messages.is_empty() {
+            let replaying = subscription.replay.as_ref().filter(|replaying| replaying.has_more());
+            if let Some(replaying) = replaying.filter(|_| !subscription.delivering) {
+                return Progress::Read(Arc::clone(&replaying.place), self.number);
+            }
+            if now.monotonic < waiting.until {
+                return Progress::Wait(waiting.until);
+            }
         }
         let lost = subscription.queue.take_lost();
         if lost > 0 {
@@ -268,9 +303,9 @@ impl Hub {
         }
         subscription.delivering |= !messages.is_empty();
         self.end_pull(now, key);
-        let lasts =
-            self.subscriptions.get(&key).and_then(|pulled| pulled.lease.as_ref()).map(|lease| lasts(now, lease));
-        lasts.map_or(Progress::Ended, |lasts| Progress::Done(messages, lasts))
+        let Some(subscription) = self.subscriptions.get(&key) else { return Progress::Ended };
+        let Some(lease) = &subscription.lease else { return Progress::Ended };
+        Progress::Done { messages, lasts: lasts(now, lease), epoch: subscription.epoch }
     }
 
     /// A PullMessages is over, answered or not: the pull point is kept for a while.
@@ -283,8 +318,11 @@ impl Hub {
     }
 
     /// An answer left, or `back` of it did not.
-    pub(super) fn delivered(&mut self, key: u64, back: Vec<Arc<Notification>>) {
+    pub(super) fn delivered(&mut self, key: u64, epoch: u64, back: Vec<Arc<Notification>>) {
         let Some(subscription) = self.subscriptions.get_mut(&key) else { return };
+        if subscription.epoch != epoch {
+            return;
+        }
         subscription.delivering = false;
         subscription.queue.put_back(back);
         subscription.wake.notify_one();
@@ -326,10 +364,11 @@ impl Hub {
             .any(|subscription| !subscription.paused && !subscription.queue.is_empty() && waits(subscription))
     }
 
-    /// Ends all, and lets nobody in any more.
-    pub(super) fn close(&mut self) {
+    /// Ends all, and lets nobody in any more. The log is left to whoever asked.
+    pub(super) fn close(&mut self) -> Option<Arc<Log>> {
         self.closed = true;
         self.end_those(|_| true);
+        self.log.take()
     }
 }
 

@@ -23,6 +23,7 @@ mod property;
 mod pull;
 mod push;
 mod queue;
+mod replay;
 mod subscription;
 
 pub use clock::Now;
@@ -35,6 +36,7 @@ pub(crate) use subscription::{Granted, Kind, Lasts, MAX_PRODUCERS, MAX_PULL_POIN
 
 use clock::Clock;
 use hub::Hub;
+use log::Log;
 use oriel_onvif::events::{BadFilter, Description, Message, Selection, TopicSet};
 use oriel_onvif::notification::{AbsoluteOrRelativeTime, Topic};
 use oriel_soap::Caller;
@@ -65,9 +67,10 @@ impl fmt::Debug for Events {
 }
 
 impl Events {
-    /// The events of the device that is named so: `urn:uuid:…`.
-    pub(crate) fn new(producer: String) -> Self {
-        Self(Arc::new(Inner { hub: Mutex::new(Hub::default()), clock: Clock::default(), producer }))
+    /// The events of the device that is named so, `urn:uuid:…`, and what keeps them.
+    pub(crate) fn new(producer: String, log: Option<Log>) -> Self {
+        let hub = Hub::new(log.map(Arc::new));
+        Self(Arc::new(Inner { hub: Mutex::new(hub), clock: Clock::default(), producer }))
     }
 
     /// Offers topics: they are told by GetEventProperties, and what happens there can be told from now on.
@@ -176,9 +179,16 @@ impl Events {
         let _ = tokio::time::timeout(MOMENT, got).await;
     }
 
-    /// Ends every subscription and every follower: the device stops.
-    pub(crate) fn close(&self) {
-        self.hub().close();
+    /// Whether what was told is kept.
+    pub(crate) fn keeps(&self) -> bool {
+        self.hub().log.is_some()
+    }
+
+    /// Ends every subscription and every follower, since the device stops; returns when what was told is on the disk.
+    pub(crate) async fn close(&self) {
+        let log = self.hub().close();
+        // It fails when the runtime ends, and then the log writes all the same.
+        let _ = tokio::task::spawn_blocking(move || drop(log)).await;
     }
 
     /// Who makes the messages.

@@ -1,5 +1,6 @@
 //! PullMessages: the wait, and what becomes of messages whose answer does not get out (Core §9.1.2).
 
+use super::replay::Replay;
 use super::subscription::{Lasts, Refused};
 use super::{Events, Notification};
 use oriel_soap::Caller;
@@ -18,7 +19,9 @@ pub(super) const MAX_BYTES: usize = 192 * 1024;
 #[derive(Debug)]
 pub(super) enum Progress {
     /// The answer, empty if its time is over.
-    Done(Vec<Arc<Notification>>, Lasts),
+    Done { messages: Vec<Arc<Notification>>, lasts: Lasts, epoch: u64 },
+    /// The log has to be read there first; the number is that of the last message now.
+    Read(Arc<Replay>, u64),
     /// Until then at most.
     Wait(Duration),
     /// The pull point is no more.
@@ -37,8 +40,8 @@ pub(crate) struct Pulled {
 /// A PullMessages that waits. Dropping it lets the next one in.
 #[derive(Debug)]
 pub(crate) struct Pull {
-    events: Events,
-    key: u64,
+    pub(super) events: Events,
+    pub(super) key: u64,
     wake: Arc<Notify>,
     done: bool,
 }
@@ -59,11 +62,12 @@ impl Pull {
             let now = self.events.now();
             let progress = self.events.hub().progress(now, self.key);
             match progress {
-                Progress::Done(messages, lasts) => {
+                Progress::Done { messages, lasts, epoch } => {
                     self.done = true;
-                    let delivery = Delivery { events: self.events.clone(), key: self.key, messages: messages.clone() };
+                    let delivery = Delivery::new(&self, epoch, messages.clone());
                     return Ok(Pulled { messages, lasts, delivery });
                 }
+                Progress::Read(place, told) => self.read(place, told).await,
                 Progress::Wait(until) => {
                     let until = self.events.0.clock.at(until);
                     // Either way there is something to look at.
@@ -93,10 +97,15 @@ impl Drop for Pull {
 pub(crate) struct Delivery {
     events: Events,
     key: u64,
+    epoch: u64,
     messages: Vec<Arc<Notification>>,
 }
 
 impl Delivery {
+    fn new(pull: &Pull, epoch: u64, messages: Vec<Arc<Notification>>) -> Self {
+        Self { events: pull.events.clone(), key: pull.key, epoch, messages }
+    }
+
     /// The answer left.
     pub(crate) fn done(mut self) {
         self.messages.clear();
@@ -106,6 +115,6 @@ impl Delivery {
 impl Drop for Delivery {
     fn drop(&mut self) {
         let back = std::mem::take(&mut self.messages);
-        self.events.hub().delivered(self.key, back);
+        self.events.hub().delivered(self.key, self.epoch, back);
     }
 }

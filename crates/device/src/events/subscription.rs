@@ -4,6 +4,7 @@ use super::clock::Now;
 use super::follower::Follower;
 use super::owner::Owner;
 use super::queue::Queue;
+use super::replay::Replaying;
 use jiff::Timestamp;
 use oriel_onvif::events::{PropertyOperation, Selection};
 use oriel_onvif::notification::AbsoluteOrRelativeTime;
@@ -121,6 +122,10 @@ pub(super) struct Subscription {
     pub(super) waiting: Option<Waiting>,
     /// An answer with its messages is on its way to the connection.
     pub(super) delivering: bool,
+    /// It reads the log, and not what happens.
+    pub(super) replay: Option<Replaying>,
+    /// Counts Seeks: what comes back from before one is not wanted any more.
+    pub(super) epoch: u64,
 }
 
 impl Subscription {
@@ -134,6 +139,8 @@ impl Subscription {
             paused: false,
             waiting: None,
             delivering: false,
+            replay: None,
+            epoch: 0,
         }
     }
 

@@ -109,7 +109,7 @@ impl BridgedCamera {
             broker_reports: Default::default(),
             #[cfg(feature = "mqtt")]
             max_event_brokers: 0,
-            events: Events::new(opened.store.state().uuid.urn().to_string()),
+            events: Events::new(opened.store.state().uuid.urn().to_string(), None),
             information: crate::config::Information::default(),
             // The camera is found as itself.
             discovery: crate::config::DiscoveryConfig::default(),

@@ -74,7 +74,7 @@ fn whoever_pulls_keeps_it_and_an_answer_leaves_it_the_timeout_at_least() {
     // Waits longer than it would have lived.
     house.begin(&point, 60, 10).unwrap();
     house.pass(seconds(60));
-    let Progress::Done(messages, lasts) = house.progress(&point) else { panic!("its time is over") };
+    let Progress::Done { messages, lasts, .. } = house.progress(&point) else { panic!("its time is over") };
     assert!(messages.is_empty());
     assert_eq!(lasts.termination_time, house.in_wall(60));
     house.pass(seconds(59));
@@ -82,7 +82,7 @@ fn whoever_pulls_keeps_it_and_an_answer_leaves_it_the_timeout_at_least() {
     // Short pulls now and then: each leaves it what it was made for.
     for _ in 0..100 {
         house.begin(&point, 0, 10).unwrap();
-        assert!(matches!(house.progress(&point), Progress::Done(..)));
+        assert!(matches!(house.progress(&point), Progress::Done { .. }));
         house.pass(seconds(9));
     }
     assert!(house.is_there(&point));
@@ -109,7 +109,7 @@ fn a_clock_that_is_set_ends_nothing_early_and_keeps_nothing() {
         house.set_clock(by);
         assert!(matches!(house.progress(&point), Progress::Wait(_)), "{by}: it waits as long as it said");
         house.pass(seconds(10));
-        let Progress::Done(_, lasts) = house.progress(&point) else { panic!("{by}: 30 s are over") };
+        let Progress::Done { lasts, .. } = house.progress(&point) else { panic!("{by}: 30 s are over") };
         assert_eq!(lasts.current_time, house.now.wall);
         assert_eq!(lasts.termination_time, house.in_wall(60), "{by}: what is told goes by the clock that is told");
         house.pass(seconds(59));

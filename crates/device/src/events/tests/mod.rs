@@ -140,8 +140,8 @@ impl House {
 
     fn answer(&mut self, made: &Made) -> (Vec<Arc<Notification>>, Lasts) {
         self.begin(made, 0, 1000).unwrap();
-        let Progress::Done(messages, lasts) = self.progress(made) else { panic!("no answer at once") };
-        self.hub.delivered(made.key, Vec::new());
+        let Progress::Done { messages, lasts, .. } = self.progress(made) else { panic!("no answer at once") };
+        self.hub.delivered(made.key, 0, Vec::new());
         (messages, lasts)
     }
 

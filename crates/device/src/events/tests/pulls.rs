@@ -5,7 +5,7 @@ use super::*;
 #[track_caller]
 fn done(progress: Progress) -> Vec<String> {
     match progress {
-        Progress::Done(messages, _) => shorts(&messages),
+        Progress::Done { messages, .. } => shorts(&messages),
         other => panic!("{other:?}"),
     }
 }
@@ -20,7 +20,7 @@ fn messages_that_wait_are_answered_at_once_up_to_the_limit_and_the_rest_stays() 
     house.begin(&point, 60, 2).unwrap();
     let first = done(house.progress(&point));
     assert_eq!(first, ["Initialized VideoSource/MotionAlarm gate=true", "Changed VideoSource/MotionAlarm gate=false"]);
-    house.hub.delivered(point.key, Vec::new());
+    house.hub.delivered(point.key, 0, Vec::new());
     house.begin(&point, 60, 2).unwrap();
     assert_eq!(done(house.progress(&point)), ["Changed VideoSource/MotionAlarm gate=true"]);
 }
@@ -79,7 +79,7 @@ fn a_second_pull_beside_one_that_waits_is_refused_and_disturbs_nobody() {
     assert_eq!(house.begin(&point, 1, 10), Err(Refused::Pulling));
     house.tell(shutdown());
     assert_eq!(done(house.progress(&point)).len(), 1);
-    house.hub.delivered(point.key, Vec::new());
+    house.hub.delivered(point.key, 0, Vec::new());
     house.begin(&point, 1, 10).unwrap();
 }
 
@@ -102,12 +102,12 @@ fn messages_of_an_answer_that_never_left_come_first_in_the_next_one() {
     house.tell(motion("gate", true));
     house.tell(motion("gate", false));
     house.begin(&point, 60, 10).unwrap();
-    let Progress::Done(taken, _) = house.progress(&point) else { panic!("there are messages") };
+    let Progress::Done { messages: taken, .. } = house.progress(&point) else { panic!("there are messages") };
     house.tell(motion("gate", true));
     // The client asks again on another connection before the first one is known to be dead.
     house.begin(&point, 60, 10).unwrap();
     assert!(matches!(house.progress(&point), Progress::Wait(_)), "what may come back comes first");
-    house.hub.delivered(point.key, taken);
+    house.hub.delivered(point.key, 0, taken);
     let all = done(house.progress(&point));
     let states = ["Initialized", "Changed", "Changed"];
     assert!(all.iter().zip(states).all(|(told, state)| told.starts_with(state)), "{all:?}");

@@ -29,7 +29,7 @@ pub(super) fn bind(router: Router<Call>) -> Router<Call> {
     let router = router.on(get_service_capabilities).on(properties::get_event_properties);
     let router = router.on(pull_points::create_pull_point_subscription).on(pull_points::set_synchronization_point);
     let router = router.on_as::<PullMessages, _, _, _>(pull_points::pull_messages);
-    router.on(subscriptions::renew).on(subscriptions::unsubscribe)
+    router.on(pull_points::seek).on(subscriptions::renew).on(subscriptions::unsubscribe)
 }
 
 /// What works; what is not said does not.
@@ -44,7 +44,7 @@ pub(super) fn capabilities(shared: &Shared) -> Capabilities {
             capabilities.max_event_brokers = i32::try_from(shared.max_event_brokers).ok();
             capabilities.event_broker_protocols = Some(List(super::brokers::protocols()));
         }
-        capabilities.persistent_notification_storage = Some(false);
+        capabilities.persistent_notification_storage = Some(shared.events.keeps());
         capabilities.metadata_over_mqtt = Some(false);
     })
 }

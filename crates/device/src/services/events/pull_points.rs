@@ -6,8 +6,8 @@ use super::{Call, reference};
 use crate::events::{Kind, Lasts, MAX_MESSAGES, MAX_TIMEOUT, Notification, Refused};
 use jiff::SignedDuration;
 use oriel_onvif::events::{
-    CreatePullPointSubscription, CreatePullPointSubscriptionResponse, PullMessages, PullMessagesFaultResponse,
-    SetSynchronizationPoint, SetSynchronizationPointResponse,
+    CreatePullPointSubscription, CreatePullPointSubscriptionResponse, PullMessages, PullMessagesFaultResponse, Seek,
+    SeekResponse, SetSynchronizationPoint, SetSynchronizationPointResponse,
 };
 use oriel_onvif::notification::FaultKind;
 use oriel_onvif::ns;
@@ -77,6 +77,16 @@ fn timeout(asked: Span) -> Result<Duration, Fault> {
     });
     let fault = Fault::action(format!("Timeout is {} s at most", MAX_TIMEOUT.as_secs()));
     Err(fault.with_detail(Any::of(ns::TEV, "PullMessagesFaultResponse", &limits)))
+}
+
+pub(super) async fn seek(call: Call, request: Seek) -> Result<SeekResponse, Fault> {
+    let (time, reverse) = (request.utc_time, request.reverse == Some(true));
+    let id = id(&call.addressed).map_err(|refusal| failed(&refusal))?;
+    match call.shared.events.seek(id, &call.caller, time, reverse) {
+        Some(sought) => sought.map_err(|refusal| failed(&refusal))?,
+        None => return Err(Fault::action_not_supported("this device keeps no notifications")),
+    }
+    Ok(SeekResponse::default())
 }
 
 pub(super) async fn set_synchronization_point(
