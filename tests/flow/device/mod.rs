@@ -7,6 +7,7 @@ mod bad_input;
 mod brokers;
 mod cloud_end;
 mod discovery;
+mod events;
 mod life;
 mod notify;
 mod rights;

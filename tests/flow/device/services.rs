@@ -21,21 +21,11 @@ async fn get_services_and_get_capabilities_agree() {
         let request = GetCapabilities::with(|request| request.category = category.clone());
         let told = camera.ask(As::Nobody, &request).await.unwrap().capabilities;
         assert_eq!(told.device.map(|device| device.x_addr), address(ns::TDS.uri), "{category:?}");
-        assert!(
-            told.events.is_none()
-                && told.media.is_none()
-                && told.ptz.is_none()
-                && told.imaging.is_none()
-                && told.analytics.is_none()
-        );
+        assert!(told.media.is_none() && told.ptz.is_none() && told.imaging.is_none() && told.analytics.is_none());
     }
-    for category in [
-        CapabilityCategory::Analytics,
-        CapabilityCategory::Events,
-        CapabilityCategory::Imaging,
-        CapabilityCategory::Media,
-        CapabilityCategory::Ptz,
-    ] {
+    for category in
+        [CapabilityCategory::Analytics, CapabilityCategory::Imaging, CapabilityCategory::Media, CapabilityCategory::Ptz]
+    {
         let request = GetCapabilities::with(|request| request.category = vec![CapabilityCategory::Device, category]);
         let fault = camera.ask(As::Nobody, &request).await.unwrap_err();
         assert_eq!(name(&fault), "env:Receiver/ter:ActionNotSupported/ter:NoSuchService", "{category:?}");

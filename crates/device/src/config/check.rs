@@ -254,7 +254,7 @@ pub(super) fn parse(text: &str, folder: &Path) -> Result<Config, ConfigError> {
     config.max_uplinks = place.number("max_uplinks", raw.max_uplinks, 1..=64, 8)? as usize;
     config.max_event_brokers = place.number("max_event_brokers", raw.max_event_brokers, 0..=16, 4)? as usize;
     config.insecure_event_brokers = raw.insecure_event_brokers;
-    config.max_connections = place.number("max_connections", raw.max_connections, 4..=4096, 64)? as usize;
+    config.max_connections = place.number("max_connections", raw.max_connections, 4..=4096, 192)? as usize;
     config.max_body = place.number("max_body_bytes", raw.max_body_bytes, 4096..=16 * 1024 * 1024, 256 * 1024)? as usize;
     let tolerance = place.number("clock_tolerance_seconds", raw.clock_tolerance_seconds, 5..=86_400, 300)?;
     config.clock_tolerance = Duration::from_secs(tolerance);

@@ -150,7 +150,7 @@ impl Config {
             consumer_policy: None,
             clock_tolerance: Duration::from_secs(300),
             max_body: 256 * 1024,
-            max_connections: 64,
+            max_connections: 192,
             sources: Sources::default(),
             join_trace: None,
         }
