@@ -18,7 +18,7 @@ use oriel_soap::With;
 use oriel_soap::xml::{Any, Duration as Span};
 use std::time::Duration;
 
-pub(super) const EVENTS: &str = "/onvif/event_service";
+const EVENTS: &str = "/onvif/event_service";
 const MOTION: &str = "VideoSource/MotionAlarm";
 const HOT: &str = "Device/Sensor/Temperature/High";
 
@@ -38,9 +38,7 @@ impl Point {
 impl Camera {
     /// A camera with a few topics.
     async fn with_events() -> Self {
-        let camera = Self::start().await;
-        camera.device.events().offer(&[MOTION, HOT].map(|topic| topics::find(topic).unwrap()));
-        camera
+        Self::start_with(quiet).await
     }
 
     fn motion(&self, source: &str, state: bool) {
@@ -69,6 +67,14 @@ impl Camera {
     }
 }
 
+/// A camera that has these topics, and nothing that tells anything by itself of them.
+fn quiet(config: &mut Config) {
+    config.sources.machine = None;
+    config.sources.video_sources.clear();
+    config.sources.topics =
+        [MOTION, HOT, "Device/OperationMode/ShutdownInitiated"].map(|topic| topics::find(topic).unwrap()).into();
+}
+
 /// The answer to an operation, or its fault, which never has status 200.
 fn read<O: Operation>(answer: &Answer) -> Result<O::Response, Fault> {
     match envelope::read_reply::<O>(answer.text.as_bytes(), &Limits::REPLY) {
@@ -85,13 +91,14 @@ fn span(seconds: i64) -> Span {
     Span(SignedDuration::from_secs(seconds))
 }
 
-pub(super) fn create(seconds: i64) -> CreatePullPointSubscription {
-    CreatePullPointSubscription::with(|request| {
-        request.initial_termination_time = Some(AbsoluteOrRelativeTime::In(span(seconds)));
-    })
+/// A pull point of motion and temperatures.
+fn create(seconds: i64) -> CreatePullPointSubscription {
+    let mut request = filtered(&of_topics("tns1:VideoSource//.|tns1:Device/Sensor//."));
+    request.initial_termination_time = Some(AbsoluteOrRelativeTime::In(span(seconds)));
+    request
 }
 
-/// The same with a filter, whose elements use the prefixes `wsnt`, `tns1` and `tt`.
+/// One with a filter, whose elements use the prefixes `wsnt`, `tns1` and `tt`.
 fn filtered(filters: &str) -> CreatePullPointSubscription {
     let text = format!(
         "<f xmlns:wsnt=\"{}\" xmlns:tns1=\"{}\" xmlns:tt=\"{}\">{filters}</f>",
@@ -100,9 +107,10 @@ fn filtered(filters: &str) -> CreatePullPointSubscription {
         oriel_onvif::ns::TT.uri
     );
     let filter: Filter = Any::from_xml(&text, &Limits::REQUEST).unwrap().to().unwrap();
-    let mut request = create(60);
-    request.filter = Some(filter);
-    request
+    CreatePullPointSubscription::with(|request| {
+        request.filter = Some(filter);
+        request.initial_termination_time = Some(AbsoluteOrRelativeTime::In(span(60)));
+    })
 }
 
 fn of_topics(expression: &str) -> String {
@@ -115,12 +123,12 @@ fn of_contents(expression: &str) -> String {
     format!("<wsnt:MessageContent Dialect=\"{dialect}\">{expression}</wsnt:MessageContent>")
 }
 
-pub(super) fn pull(seconds: i64, limit: i32) -> PullMessages {
+fn pull(seconds: i64, limit: i32) -> PullMessages {
     PullMessages::with(|request| (request.timeout, request.message_limit) = (span(seconds), limit))
 }
 
 /// The messages in an answer.
-pub(super) fn messages(answer: &PullMessagesResponse) -> Vec<Message> {
+fn messages(answer: &PullMessagesResponse) -> Vec<Message> {
     answer.notification_message.iter().map(|holder| holder.message.onvif().unwrap().unwrap()).collect()
 }
 
