@@ -15,7 +15,7 @@ CACHE = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "interop"
 # Command → Debian package. None of these starts a daemon by itself in a container or is told to by us.
 APT = {"haproxy": "haproxy", "nft": "nftables", "conntrack": "conntrack", "ip": "iproute2"}
 # Scenarios that need these are skipped where they cannot be had.
-OPTIONAL = {"pebble": "pebble", "mosquitto": "mosquitto", "mosquitto_sub": "mosquitto-clients"}
+OPTIONAL = {"pebble": "pebble", "mosquitto": "mosquitto", "mosquitto_sub": "mosquitto-clients", "faketime": "faketime"}
 
 ZEEP = ["zeep==4.3.3", "lxml==6.1.3", "attrs==26.1.0", "isodate==0.7.2", "platformdirs==4.14.5"]
 ZEEP += ["requests==2.34.2", "requests-toolbelt==1.0.0", "requests-file==3.0.1", "urllib3==2.8.0"]

@@ -17,7 +17,7 @@ sys.dont_write_bytecode = True
 import install  # noqa: E402
 import harness  # noqa: E402
 import oriel  # noqa: E402
-from scenarios import api, bridge, bridge_discovery, brokers, cameras, client, crash, discovery, enrolment  # noqa: E402, F401
+from scenarios import api, bridge, bridge_discovery, brokers, cameras, client, crash, discovery, enrolment, events  # noqa: E402, F401
 from scenarios import found, gateway, moved, operate, paths, peer, sources, uplink, webhook  # noqa: E402, F401
 
 PRINT = threading.Lock()

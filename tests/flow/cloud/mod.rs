@@ -27,6 +27,7 @@ mod organisation_limits;
 mod people;
 mod presence;
 mod privilege;
+mod pull_points;
 mod raw;
 mod records;
 mod restart;

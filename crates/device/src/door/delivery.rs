@@ -54,3 +54,37 @@ impl HttpBody for Followed {
         self.body.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::{Events, Kind, Occurrence, Wanted};
+    use oriel_onvif::events::{Selection, topics};
+    use oriel_soap::{Caller, Level, Levels, Via};
+    use oriel_uplink::body;
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn messages_of_an_answer_that_the_connection_never_took_go_back() {
+        let events = Events::new("urn:uuid:0".to_owned(), None);
+        let topic = topics::find("Device/OperationMode/ShutdownInitiated").unwrap();
+        events.offer(&[topic]);
+        let via = Via::Lan { peer: ([127, 0, 0, 1], 1).into() };
+        let caller = Caller { levels: Levels::of(Level::User), user: Some("user".to_owned()), via };
+        let selection = Selection::default();
+        let wanted = Wanted { selection, changed_only: false, until: None, kind: Kind::PullPoint };
+        let point = events.subscribe(&caller, wanted).unwrap().id;
+        events.tell(Occurrence::of(topic)).unwrap();
+        for (taken, expected) in [(false, 1), (false, 1), (true, 1), (true, 0)] {
+            let pull = events.pull(&point, &caller, Duration::ZERO, 10).unwrap();
+            let pulled = pull.answer().await.unwrap();
+            assert_eq!(pulled.messages.len(), expected);
+            let delivering = Delivering::default();
+            delivering.put(pulled.delivery);
+            let response = delivering.follow(Response::new(body::full("an answer")));
+            if taken {
+                response.into_body().collect().await.unwrap();
+            }
+        }
+    }
+}

@@ -128,11 +128,15 @@ impl<'a> Envelope<'a> {
     }
 
     /// Checks that the answer is wanted here, on the way that the question came: nobody makes us send it elsewhere (WS-Addressing 1.0
-    /// SOAP binding, §5.1 and §6.4.1.4).
+    /// SOAP binding, §5.1 and §6.4.1.4). A Subscribe is answered here whatever it wants: published clients repeat in it the address for the
+    /// messages.
     ///
     /// # Errors
     /// `wsa:OnlyAnonymousAddressSupported`.
     pub fn answered_here(&self) -> Result<(), Fault> {
+        if self.operation() == ("http://docs.oasis-open.org/wsn/b-2", "Subscribe") {
+            return Ok(());
+        }
         for block in self.headers() {
             let (namespace, local) = read::name(block);
             let space = [ns::WSA, ns::WSADIS].into_iter().find(|space| space.uri == namespace);

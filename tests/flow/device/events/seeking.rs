@@ -48,7 +48,7 @@ fn minutes(minutes: impl Iterator<Item = usize>) -> Vec<String> {
 async fn forwards_and_backwards_by_time_with_the_beginning_told_once() {
     let camera = Camera::with_events().await;
     // Out of order, as a clock that was set leaves them.
-    [3, 1, 2, 0, 9, 5, 4, 8, 6, 7].map(|minute| camera.hot_at(minute));
+    [3, 1, 2, 0, 9, 5, 4, 8, 6, 7].into_iter().for_each(|minute| camera.hot_at(minute));
     let point = camera.create("user", &create(60)).await.unwrap();
     camera.hot_at(10);
     camera.at(point.path(), "user", &seek("2026-01-01T00:04:00Z", None)).await.unwrap();

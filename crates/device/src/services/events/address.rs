@@ -14,7 +14,7 @@ pub(crate) const PATH: &str = "/onvif/subscription/";
 /// The namespace of the reference parameter.
 const OURS: Ns = Ns::new("oriel", "urn:oriel:events");
 /// Its name.
-const PARAMETER: &str = "SubscriptionId";
+const PARAMETER: &str = "Subscription";
 /// The length of an id.
 const LENGTH: usize = 32;
 
@@ -93,7 +93,7 @@ mod tests {
     fn a_subscription_is_named_by_path_by_header_and_by_to() {
         let path = format!("{PATH}{ONE}");
         let to = |id: &str| format!("<a:To>https://cloud.example/d/7{PATH}{id}</a:To>");
-        let header = |id: &str| format!("<o:SubscriptionId xmlns:o=\"urn:oriel:events\"> {id} </o:SubscriptionId>");
+        let header = |id: &str| format!("<o:Subscription xmlns:o=\"urn:oriel:events\"> {id} </o:Subscription>");
         let one = Addressed::To(ONE.to_owned());
         assert_eq!(addressed(&path, ""), one);
         assert_eq!(addressed("/onvif/event_service", &to(ONE)), one);

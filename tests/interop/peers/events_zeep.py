@@ -1,0 +1,88 @@
+"""pip `onvif-zeep-async` as a listener, its zeep set to strict: connects, and pulls by its PullPointManager until it is told to end. By https every name is this machine's."""
+
+import asyncio
+import json
+import socket
+import sys
+import traceback
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import onvif.settings
+
+onvif.settings.DEFAULT_SETTINGS.strict = True
+
+from onvif import ONVIFCamera  # noqa: E402
+from zeep.helpers import serialize_object  # noqa: E402
+
+RESOLVE = socket.getaddrinfo
+
+
+def loopback(host, *rest, **options):
+    return RESOLVE("127.0.0.1", *rest, **options)
+
+
+def emit(event, **fields):
+    print(json.dumps({"event": event, **fields}, default=str), flush=True)
+
+
+def plain(value):
+    return serialize_object(value, dict)
+
+
+def shown(message):
+    """Topic, operation and items of a message, as home automation reads them."""
+    content = message.Message._value_1
+    groups = [group for group in (content.Source, content.Key, content.Data) if group]
+    items = {item.Name: item.Value for group in groups for item in group.SimpleItem}
+    return {"topic": message.Topic._value_1, "operation": content.PropertyOperation, "items": items}
+
+
+async def pulls(manager, seconds):
+    """Pulls for ever; says what came."""
+    count = 0
+    while True:
+        service = manager.get_service()
+        answer = await service.PullMessages({"MessageLimit": 100, "Timeout": timedelta(seconds=seconds)})
+        count += 1
+        emit("pulled", count=count, messages=[shown(message) for message in answer.NotificationMessage or []])
+
+
+async def told_to_end():
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+
+
+async def main(address, user, password, seconds="20", interval="60"):
+    url = urlsplit(address)
+    host = url.hostname
+    if url.scheme == "https":
+        socket.getaddrinfo, host = loopback, f"https://{host}"
+    camera = ONVIFCamera(host, url.port, user, password, adjust_time=True)
+    await camera.update_xaddrs()
+    service = await camera.create_events_service()
+    emit(
+        "connected",
+        services=camera.xaddrs,
+        capabilities=plain(await service.GetServiceCapabilities()),
+        properties=list(plain(await service.GetEventProperties())),
+    )
+    lost = lambda: emit("lost")  # noqa: E731
+    manager = await camera.create_pullpoint_manager(timedelta(seconds=float(interval)), lost)
+    emit("subscribed", address=manager.get_service().xaddr)
+    await manager.set_synchronization_point()
+    pulling = asyncio.create_task(pulls(manager, float(seconds)))
+    ending = asyncio.create_task(told_to_end())
+    await asyncio.wait([pulling, ending], return_when=asyncio.FIRST_COMPLETED)
+    if pulling.done():
+        pulling.result()
+    pulling.cancel()
+    await manager.shutdown()
+    emit("done")
+    await camera.close()
+
+
+try:
+    asyncio.run(main(*sys.argv[1:]))
+except Exception:
+    emit("error", text=traceback.format_exc())
+    sys.exit(1)
