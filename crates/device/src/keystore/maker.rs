@@ -168,7 +168,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = store(&folder, vec![waiting(KeyAlgorithm::Rsa2048), waiting(KeyAlgorithm::P384)]);
         let mut changes = store.watch();
-        let _maker = KeyMaker::start(store, Events::new("urn:uuid:test".to_owned()));
+        let _maker = KeyMaker::start(store, Events::new("urn:uuid:test".to_owned(), None));
         let made =
             |state: &State| -> Vec<bool> { state.keystore.keys.iter().map(|key| key.material.has_private()).collect() };
         changes.changed().await.unwrap();

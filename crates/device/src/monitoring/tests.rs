@@ -61,7 +61,7 @@ fn all() -> Vec<Occurrence> {
 }
 
 fn every_topic() -> Events {
-    let events = Events::new("urn:uuid:test".to_owned());
+    let events = Events::new("urn:uuid:test".to_owned(), None);
     events.offer(&topics::catalogue().iter().collect::<Vec<_>>());
     events
 }
@@ -120,7 +120,7 @@ async fn a_machine_is_looked_at_each_five_seconds_until_the_watch_ends() {
     let folder = tempfile::tempdir().unwrap();
     let mut sources = Sources { topics: Vec::new(), ..Sources::default() };
     sources.machine = Some(Machine { root: machine.path().to_owned(), ..Machine::default() });
-    let events = Events::new("urn:uuid:test".to_owned());
+    let events = Events::new("urn:uuid:test".to_owned(), None);
     let monitoring = Monitoring::start(events.clone(), store(&folder), &sources).await;
     let mut follower = events.follow(Default::default(), Default::default());
     let began = Instant::now();
