@@ -390,6 +390,11 @@ fn all_filters_of_a_subscription_have_to_agree() {
     assert!(both.wants(&inside, &message()) && !both.wants(&topic("tns1:RuleEngine/LineDetector"), &message()));
     let none = filter(&[rule, contents("boolean(//SimpleItem[@Name='None'])")].concat()).unwrap();
     assert!(!none.wants(&inside, &message()));
+    // All of them together are bounded, not each alone.
+    let long = contents(&format!("boolean(//SimpleItem[@Name='{}'])", "n".repeat(3000)));
+    assert!(filter(&long.repeat(2)).is_ok());
+    let refused = filter(&long.repeat(3)).unwrap_err();
+    assert!(matches!(refused, BadFilter::Content(BadExpression::TooLarge(_))), "{refused:?}");
     // What the device has.
     let (has, other) = (topic("tns1:RuleEngine/CellMotionDetector/Motion"), topic("tns1:Device/Trigger/Relay"));
     assert_eq!(all.supported([&has, &other]), Ok(()));

@@ -276,6 +276,8 @@ impl Machine {
         }
         if self.waiting.len() >= WAITING || !self.answered.admits(now, host, self.weight) {
             self.dropped.excess += 1;
+            // Asked once more, it may find room.
+            self.recent.pop_back();
             return;
         }
         let at = if delayed { now + pause(random) } else { now };

@@ -343,6 +343,21 @@ fn nothing_goes_to_an_address_that_is_not_of_the_network() {
 }
 
 #[test]
+fn a_question_that_found_no_room_is_answered_when_it_is_repeated() {
+    let mut bench = Bench::known();
+    let refused = loop {
+        let datagram = Packet::new(bench.name(), probe(&[], &[], None)).write();
+        bench.hear("eth0", ASKER, None, &datagram);
+        if bench.machine.take_dropped().excess > 0 {
+            break datagram;
+        }
+    };
+    bench.answers();
+    bench.hear("eth0", ASKER, None, &refused);
+    assert_eq!(bench.answers().len(), 1);
+}
+
+#[test]
 fn a_storm_gets_few_answers_and_silences_nobody_else() {
     let mut bench = Bench::known();
     for round in 0..20_000_u32 {

@@ -3,7 +3,7 @@
 use super::content::{ContentFilter, ITEM_FILTER};
 use super::expression::Expression;
 use super::message::Message;
-use super::words::BadExpression;
+use super::words::{BadExpression, LONGEST};
 use super::{Filter, SubscriptionPolicy};
 use crate::notification::{FaultKind, Topic};
 use crate::ns;
@@ -12,6 +12,8 @@ use std::fmt;
 
 /// Filters in one subscription.
 const FILTERS: usize = 32;
+/// Bytes of expressions in one subscription: each message is held against all of them.
+const TEXT: usize = LONGEST;
 
 /// What a subscription wants; by default everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -73,15 +75,15 @@ impl Selection {
     /// # Errors
     /// One of them cannot be used.
     pub fn read(filter: &Filter) -> Result<Self, BadFilter> {
-        let mut selection = Self::default();
+        let (mut selection, mut room) = (Self::default(), TEXT);
         for any in &filter.any {
             let unknown = || BadFilter::Unknown(any.name().clone());
             if any.name().namespace != ns::WSNT.uri || selection.topics.len() + selection.contents.len() == FILTERS {
                 return Err(unknown());
             }
             match any.name().local.as_ref() {
-                "TopicExpression" => selection.topics.push(topics(any)?),
-                "MessageContent" => selection.contents.push(contents(any).map_err(BadFilter::Content)?),
+                "TopicExpression" => selection.topics.push(topics(any, &mut room)?),
+                "MessageContent" => selection.contents.push(contents(any, &mut room).map_err(BadFilter::Content)?),
                 "ProducerProperties" => return Err(BadFilter::Producer),
                 _ => return Err(unknown()),
             }
@@ -118,8 +120,8 @@ impl Selection {
     }
 }
 
-fn topics(any: &Any) -> Result<Expression, BadFilter> {
-    let quoted = quoted(any).map_err(BadFilter::Topic)?;
+fn topics(any: &Any, room: &mut usize) -> Result<Expression, BadFilter> {
+    let quoted = quoted(any, room).map_err(BadFilter::Topic)?;
     let dialect = quoted.dialect.as_deref().unwrap_or_default();
     Expression::parse(dialect, &quoted.text, |prefix| quoted.namespace(prefix)).map_err(|bad| match bad {
         BadExpression::Dialect(_) => BadFilter::Dialect(bad),
@@ -127,8 +129,8 @@ fn topics(any: &Any) -> Result<Expression, BadFilter> {
     })
 }
 
-fn contents(any: &Any) -> Result<ContentFilter, BadExpression> {
-    let quoted = quoted(any)?;
+fn contents(any: &Any, room: &mut usize) -> Result<ContentFilter, BadExpression> {
+    let quoted = quoted(any, room)?;
     let dialect = quoted.dialect.as_deref().unwrap_or_default().trim();
     if dialect != ITEM_FILTER {
         return Err(BadExpression::Dialect(dialect.chars().take(200).collect()));
@@ -136,9 +138,12 @@ fn contents(any: &Any) -> Result<ContentFilter, BadExpression> {
     ContentFilter::parse(&quoted.text, |prefix| quoted.namespace(prefix))
 }
 
-fn quoted(any: &Any) -> Result<Quoted, BadExpression> {
+fn quoted(any: &Any, room: &mut usize) -> Result<Quoted, BadExpression> {
     // The one thing that can be wrong: there are elements in it.
-    any.to().map_err(|_| BadExpression::Syntax { at: 0, wanted: "an expression without elements" })
+    let quoted: Quoted =
+        any.to().map_err(|_| BadExpression::Syntax { at: 0, wanted: "an expression without elements" })?;
+    *room = room.checked_sub(quoted.text.len()).ok_or(BadExpression::TooLarge("more text than is taken"))?;
+    Ok(quoted)
 }
 
 /// An expression with what is needed to read it away from where it stood.
