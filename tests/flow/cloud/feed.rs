@@ -293,6 +293,34 @@ async fn a_cloud_that_restarts_or_is_killed_goes_on_where_it_was_in_both_databas
 }
 
 #[tokio::test]
+async fn what_waits_for_the_store_when_the_cloud_drains_is_there_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let mut config = super::config(&folder);
+    (config.feed.enabled, config.drain) = (true, Duration::from_secs(5));
+    let mut cloud = Cloud::start(config.clone(), Some(listener.try_clone().unwrap())).await.unwrap();
+    let administrator = super::administrator(&mut cloud).await;
+    let mut house = House::of(cloud, administrator, folder);
+    let teller = Teller::at(&house, true).await;
+    let _uplink = teller.dial(&house);
+    pulling(&teller, 1).await;
+    let mut expected = Vec::new();
+    for round in 0..3 {
+        // The store is written once a second at most: the second message waits for the writer, and the drain comes.
+        let [first, second] = ["first", "second"].map(|word| format!("{word} {round}"));
+        teller.tell("tns1:Count", &first);
+        newest(&house, &teller.id, &first).await;
+        teller.tell("tns1:Count", &second);
+        until("the answer", || teller.pending() == 0).await;
+        house = restarted(house, &listener, &config, false).await;
+        newest(&house, &teller.id, &second).await;
+        expected.extend([first, second]);
+    }
+    assert_eq!(told(&house, &teller.id).await, expected);
+    house.cloud.drain().await;
+}
+
+#[tokio::test]
 async fn a_feed_is_its_organisations_alone() {
     let house = house().await;
     let theirs = house.cloud.records().add_organisation(&me(), "theirs", "chief@theirs.example").await.unwrap().0;

@@ -115,6 +115,12 @@ impl Teller {
         self.inner.state.lock().unwrap().points.len()
     }
 
+    /// Messages that its pull points have not given out yet.
+    pub(super) fn pending(&self) -> usize {
+        let state = self.inner.state.lock().unwrap();
+        state.points.values().map(|(_, next)| state.messages.len() - next).sum()
+    }
+
     async fn answer(&self, request: Request<Body>) -> Response<Body> {
         let path = request.uri().path().to_owned();
         let message = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();

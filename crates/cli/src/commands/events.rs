@@ -7,7 +7,8 @@ use http::{HeaderMap, HeaderValue};
 use jiff::Timestamp;
 use oriel_client::CallError;
 use oriel_client::api::Api;
-use oriel_client::trace::Listening;
+use oriel_client::trace::{Listening, Told};
+use oriel_onvif::discovery::printable;
 use rustls::ClientConfig;
 use serde_json::Value;
 use url::{Position, Url};
@@ -55,9 +56,10 @@ impl Events {
         }
         let api = Api::new(&device, tls.clone(), Some(&token))?;
         let list = api.get(&url[Position::BeforePath..Position::AfterQuery]).await?;
-        let mut newest = None;
+        // With a topic an empty list says nothing of the others.
+        let mut newest = self.topic.is_none().then_some(0);
         for entry in list["items"].as_array().into_iter().flatten().rev() {
-            newest = entry["number"].as_u64();
+            newest = entry["number"].as_u64().or(newest);
             output.print(entry, &line(entry));
         }
         if !self.follow {
@@ -86,7 +88,7 @@ impl Events {
                 Err(error @ CallError::Status { .. }) if is_final(&error) => return Err(error.into()),
                 Err(error) => error.to_string(),
             };
-            stderr(&format!("the events broke off: {why}; trying again"));
+            stderr(&format!("the events broke off: {}; trying again", printable(&why)));
             tokio::time::sleep(AGAIN).await;
         }
     }
@@ -94,20 +96,28 @@ impl Events {
     /// Tells what comes, and in the end why no more does.
     async fn tell(&self, stream: &mut Listening, newest: &mut Option<u64>, output: Output) -> String {
         loop {
-            match stream.next_of::<Value>().await {
-                Ok(Some(entry)) if entry["kind"].is_string() => {
-                    *newest = entry["number"].as_u64();
-                    if self.wants(&entry) {
-                        output.print(&entry, &line(&entry));
+            match stream.next_told::<Value>().await {
+                Ok(Some(told)) => {
+                    *newest = told.id.parse().ok().or(*newest);
+                    if let Some((json, text)) = self.shown(&told) {
+                        output.print(&json, &text);
                     }
-                }
-                // The beginning of the stream says where it begins; a reset, that the list has to be asked for again.
-                Ok(Some(place)) => {
-                    *newest = place["number"].as_u64().or(*newest);
                 }
                 Ok(None) => return "the cloud ended it".to_owned(),
                 Err(error) => return error.to_string(),
             }
+        }
+    }
+
+    /// What is printed of an event of the stream.
+    fn shown(&self, told: &Told<Value>) -> Option<(Value, String)> {
+        match told.kind.as_str() {
+            "entry" if self.wants(&told.data) => Some((told.data.clone(), line(&told.data))),
+            "reset" => {
+                let json = serde_json::json!({ "kind": "reset", "newest": told.id.parse::<u64>().ok() });
+                Some((json, "some events were missed: the cloud does not have them any more".to_owned()))
+            }
+            _ => None,
         }
     }
 
@@ -117,9 +127,9 @@ impl Events {
     }
 }
 
-/// One entry for people.
+/// One entry for people: one line, whatever the camera put into its texts.
 fn line(entry: &Value) -> String {
-    let text = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
+    let text = |name: &str| printable(entry[name].as_str().unwrap_or_default());
     let time = |name: &str| {
         let at = entry[name].as_i64().and_then(|at| Timestamp::from_millisecond(at).ok()).unwrap_or_default();
         at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
@@ -129,10 +139,12 @@ fn line(entry: &Value) -> String {
     }
     let items = |name: &str| {
         let items = entry[name].as_object().into_iter().flatten();
-        items.map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default())).collect::<Vec<_>>()
+        items
+            .map(|(name, value)| printable(&format!("{name}={}", value.as_str().unwrap_or_default())))
+            .collect::<Vec<_>>()
     };
     let told = [items("source"), items("key"), items("data")].concat().join(" ");
-    let operation = entry["operation"].as_str().map(|word| format!(" ({word})")).unwrap_or_default();
+    let operation = entry["operation"].as_str().map(|word| format!(" ({})", printable(word))).unwrap_or_default();
     format!("{}  {}{operation}  {told}", time("time"), text("topic"))
 }
 
@@ -152,5 +164,38 @@ mod tests {
         );
         let gap = serde_json::json!({ "kind": "gap", "from": 0, "to": 1000, "reason": "not_kept" });
         assert!(line(&gap).contains("may be missing since 1970-01-01T00:00:00.000Z: not_kept"), "{}", line(&gap));
+    }
+
+    #[test]
+    fn a_camera_forges_no_line() {
+        let entry = serde_json::json!({
+            "kind": "event", "number": 3, "time": 0, "topic": "tns1:A\r\n2027", "operation": "Changed\n",
+            "source": { "So\nurce": "1\n2027-01-15T08:00:00.123Z  tns1:VideoSource/MotionAlarm" }, "key": {}, "data": { "State": "\u{1b}[2Jtrue\u{2028}" },
+        });
+        assert!(
+            !line(&entry).contains(|letter: char| letter.is_control() || letter == '\u{2028}'),
+            "{:?}",
+            line(&entry)
+        );
+        let gap = serde_json::json!({ "kind": "gap", "from": 0, "to": 1000, "reason": "a\nb" });
+        assert_eq!(line(&gap).lines().count(), 1);
+    }
+
+    #[test]
+    fn what_was_missed_is_said_and_the_beginning_is_not() {
+        #[derive(clap::Parser)]
+        struct Command {
+            #[command(flatten)]
+            events: Events,
+        }
+        let events = <Command as clap::Parser>::parse_from(["events", "abc", "--topic", "tns1:Door"]).events;
+        let told = |kind: &str, data: Value| Told { kind: kind.to_owned(), id: "7".to_owned(), data };
+        let (json, text) = events.shown(&told("reset", serde_json::json!({}))).unwrap();
+        assert!(text.starts_with("some events were missed"), "{text}");
+        assert_eq!(json, serde_json::json!({ "kind": "reset", "newest": 7 }));
+        assert_eq!(events.shown(&told("snapshot", serde_json::json!({ "number": 7 }))), None);
+        let entry = |topic: &str| serde_json::json!({ "kind": "event", "number": 7, "topic": topic });
+        assert!(events.shown(&told("entry", entry("tns1:Door/Open"))).is_some());
+        assert_eq!(events.shown(&told("entry", entry("tns1:Doors"))), None);
     }
 }

@@ -69,11 +69,19 @@ impl Listening {
     /// # Errors
     /// As [`Listening::next`].
     pub async fn next_of<T: serde::de::DeserializeOwned>(&mut self) -> Result<Option<T>, CallError> {
+        Ok(self.next_told().await?.map(|told| told.data))
+    }
+
+    /// The same, with what the event calls itself.
+    ///
+    /// # Errors
+    /// As [`Listening::next`].
+    pub async fn next_told<T: serde::de::DeserializeOwned>(&mut self) -> Result<Option<Told<T>>, CallError> {
         loop {
             while let Some(data) = self.lines.next() {
                 // Events of other kinds are not ours to read.
-                if let Ok(event) = serde_json::from_str(&data) {
-                    return Ok(Some(event));
+                if let Ok(data) = serde_json::from_str(&data) {
+                    return Ok(Some(Told { kind: self.lines.kind.clone(), id: self.lines.id.clone(), data }));
                 }
             }
             let frame = tokio::time::timeout(SILENT, self.body.frame()).await;
@@ -90,6 +98,17 @@ impl Listening {
     }
 }
 
+/// One event with its name and its id; both are empty where it has none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told<T> {
+    /// What kind of event it is.
+    pub kind: String,
+    /// What to send as `Last-Event-ID` to go on after it.
+    pub id: String,
+    /// What it says.
+    pub data: T,
+}
+
 /// From bytes to the data of events.
 #[derive(Default)]
 struct Lines {
@@ -97,6 +116,10 @@ struct Lines {
     rest: Vec<u8>,
     /// Data of the event that is being read.
     data: String,
+    /// Its name, and the name and the id of the last that was read.
+    named: String,
+    kind: String,
+    id: String,
     /// How far `rest` was read.
     at: usize,
 }
@@ -118,6 +141,7 @@ impl Lines {
             let line = rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]);
             self.at += end + 1;
             if line.is_empty() {
+                self.kind = std::mem::take(&mut self.named);
                 if !self.data.is_empty() {
                     return Some(std::mem::take(&mut self.data));
                 }
@@ -127,6 +151,10 @@ impl Lines {
                     self.data.push('\n');
                 }
                 self.data.push_str(data.strip_prefix(' ').unwrap_or(&data));
+            } else if let Some(name) = line.strip_prefix(b"event:") {
+                self.named = String::from_utf8_lossy(name).trim().to_owned();
+            } else if let Some(id) = line.strip_prefix(b"id:") {
+                self.id = String::from_utf8_lossy(id).trim().to_owned();
             }
         }
     }
@@ -149,5 +177,15 @@ mod tests {
         }
         let mut lines = Lines::default();
         assert!(!lines.push(&vec![b'x'; LONGEST + 1]), "an endless line is refused");
+    }
+
+    #[test]
+    fn an_event_says_what_it_is_and_where() {
+        let mut lines = Lines::default();
+        assert!(lines.push(b"retry: 2000\nevent: reset\nid: 7\ndata: {}\n\ndata: x\n\n"));
+        assert_eq!(lines.next().as_deref(), Some("{}"));
+        assert_eq!((&*lines.kind, &*lines.id), ("reset", "7"));
+        assert_eq!(lines.next().as_deref(), Some("x"));
+        assert_eq!((&*lines.kind, &*lines.id), ("", "7"), "the name is one event's, the id stays");
     }
 }

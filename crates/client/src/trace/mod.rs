@@ -11,7 +11,7 @@ mod listen;
 mod outline;
 mod tap;
 
-pub use listen::Listening;
+pub use listen::{Listening, Told};
 pub use tap::{Listener, Tap, Taps};
 
 /// A SOAP message without its secrets.

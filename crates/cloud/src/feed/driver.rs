@@ -12,6 +12,7 @@ use http_body_util::BodyExt as _;
 use oriel_soap::envelope;
 use oriel_uplink::cloud::Class;
 use oriel_uplink::{Body, body};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::Running;
@@ -24,6 +25,8 @@ use crate::records::{Device, FeedBatch, NewEntry, RecordsError};
 
 /// An answer of this length needs no place among those that are long.
 const SHORT: usize = 64 * 1024;
+/// One that is long has its place for no longer.
+const LONG: Duration = Duration::from_secs(10);
 /// Entries that are compared with what a Seek brings.
 const RECALLED: usize = 8192;
 /// How long a feed waits for the store before it asks again.
@@ -38,7 +41,7 @@ pub(super) async fn drive(device: &Arc<Device>, running: &Running, shared: &Arc<
     let started = Instant::now();
     let now = || Now { wall: shared.records.clock().now(), monotonic: started.elapsed() };
     let begun = shared.draining.run_until_cancelled(begin(device, shared)).await;
-    let Some(Some((memory, states))) = begun else { return };
+    let Some(Some((mut number, memory, states))) = begun else { return };
     let mut hasher = DefaultHasher::new();
     (&device.id, now().wall).hash(&mut hasher);
     let mut feed = Feed::new(memory, states, hasher.finish(), now());
@@ -58,6 +61,8 @@ pub(super) async fn drive(device: &Arc<Device>, running: &Running, shared: &Arc<
         }
         let output = feed.poll(now());
         running.tell(feed.status());
+        // What is to be kept may be on its way to the store already: dropped and offered again it would be there twice.
+        let waited_for = stopping || matches!(output, Output::Keep(_));
         let work = async {
             match output {
                 Output::End => return false,
@@ -67,21 +72,23 @@ pub(super) async fn drive(device: &Arc<Device>, running: &Running, shared: &Arc<
                 }
                 Output::Ask(ask, patience) => {
                     let answer = asked(&ask, patience, device, shared).await;
+                    if !shared.registry.online(&device.id) {
+                        feed.left();
+                    }
                     feed.answered(now(), answer);
                 }
                 Output::Recall(since) => match recall(device, since, shared).await {
                     Ok(kept) => feed.recalled(kept),
                     Err(_) => tokio::time::sleep(STORE).await,
                 },
-                Output::Keep(batch) => match keep(&batch, device, shared).await {
+                Output::Keep(batch) => match keep(&batch, &mut number, device, shared).await {
                     Some(done) => feed.kept(now(), done),
                     None => return false,
                 },
             }
             true
         };
-        // What is being written is waited for; a question is dropped.
-        let goes_on = if stopping { Some(work.await) } else { shared.draining.run_until_cancelled(work).await };
+        let goes_on = if waited_for { Some(work.await) } else { shared.draining.run_until_cancelled(work).await };
         match goes_on {
             Some(true) => {}
             Some(false) => return,
@@ -93,10 +100,11 @@ pub(super) async fn drive(device: &Arc<Device>, running: &Running, shared: &Arc<
     }
 }
 
-/// Makes a batch durable. Whether it is; none when the feed is over.
-async fn keep(batch: &Batch, device: &Device, shared: &Shared) -> Option<bool> {
-    match shared.feeds.jobs.keep(row(batch, device)).await {
-        Outcome::Kept => {
+/// Makes a batch durable, after the entry with this number. Whether it is; none when the feed is over.
+async fn keep(batch: &Batch, number: &mut u64, device: &Device, shared: &Shared) -> Option<bool> {
+    match shared.feeds.jobs.keep(row(batch, *number, device)).await {
+        Outcome::Kept(newest) => {
+            *number = newest;
             shared.metrics.fed(batch);
             Some(true)
         }
@@ -109,19 +117,24 @@ async fn keep(batch: &Batch, device: &Device, shared: &Shared) -> Option<bool> {
     }
 }
 
+/// What the records know of a feed: the number of its newest entry, what it remembers, and the states of properties.
+type Known = (u64, Option<Memory>, HashMap<PropertyKey, u64>);
+
 /// What the records know of the feed; none when the device is no more.
-async fn begin(device: &Device, shared: &Shared) -> Option<(Option<Memory>, HashMap<PropertyKey, u64>)> {
+async fn begin(device: &Device, shared: &Shared) -> Option<Known> {
     loop {
         let scope = shared.records.within(&device.organisation);
         scope.device(&device.id)?;
         let read = async {
-            let memory = scope.feed(&device.id).await?.and_then(|(_, memory)| serde_json::from_str(&memory).ok());
+            let (number, memory) = scope.feed(&device.id).await?.unwrap_or_default();
+            let memory = serde_json::from_str(&memory).ok();
             let states = scope.feed_states(&device.id).await?;
             let state = |content: &str| match serde_json::from_str(content) {
                 Ok(Entry::Event(message) | Entry::State(message)) => Some((message.property(), message.state())),
                 _ => None,
             };
-            Ok::<_, RecordsError>((memory, states.iter().filter_map(|kept| state(&kept.content)).collect()))
+            let states = states.iter().filter_map(|kept| state(&kept.content)).collect();
+            Ok::<_, RecordsError>((number, memory, states))
         };
         match read.await {
             Ok(known) => return Some(known),
@@ -141,11 +154,12 @@ async fn recall(device: &Device, since: u64, shared: &Shared) -> Result<Vec<(u64
     Ok(kept.iter().filter_map(|entry| known(&entry.content)).collect())
 }
 
-fn row(batch: &Batch, device: &Device) -> FeedBatch {
+fn row(batch: &Batch, after: u64, device: &Device) -> FeedBatch {
     let hex = |key: &PropertyKey| key.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     FeedBatch {
         organisation: Arc::clone(&device.organisation),
         device: Arc::clone(&device.id),
+        after,
         entries: batch
             .entries
             .iter()
@@ -205,14 +219,21 @@ async fn exchange(request: Request<Body>, device: &Device, shared: &Shared) -> R
         if error.unprocessed() { Failure::Unsent(text) } else { Failure::Lost(text) }
     });
     let (head, body) = answered?.into_parts();
-    Ok(Response::from_parts(head, gather(body, shared).await?))
+    Ok(Response::from_parts(head, gather(body, &shared.feeds.long).await?))
 }
 
-/// A whole body. What is long waits for one of a few places, so that many cameras that mean ill take no more memory than a few.
-async fn gather(mut body: Body, shared: &Shared) -> Result<Bytes, Failure> {
-    let (mut whole, mut place) = (Vec::new(), None);
+/// A whole body. What is long waits for one of a few places, so that many cameras that mean ill take no more memory than a few; whoever has one is not slow.
+async fn gather(mut body: Body, long: &Semaphore) -> Result<Bytes, Failure> {
+    let (mut whole, mut place, mut end) = (Vec::new(), None, None);
     loop {
-        let data = match body.frame().await {
+        let frame = match end {
+            None => body.frame().await,
+            Some(end) => {
+                let late = |_| Failure::Lost(format!("the answer took longer than {} s", LONG.as_secs()));
+                tokio::time::timeout_at(end, body.frame()).await.map_err(late)?
+            }
+        };
+        let data = match frame {
             None => return Ok(whole.into()),
             Some(Err(_)) => return Err(Failure::Lost("the answer broke off".to_owned())),
             Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
@@ -221,8 +242,33 @@ async fn gather(mut body: Body, shared: &Shared) -> Result<Bytes, Failure> {
             return Err(Failure::TooLong);
         }
         if place.is_none() && whole.len() + data.len() > SHORT {
-            place = shared.feeds.long.acquire().await.ok();
+            place = long.acquire().await.ok();
+            end = Some(Instant::now() + LONG);
         }
         whole.extend_from_slice(&data);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_is_long_and_slow_gives_its_place_back() {
+        let long = Semaphore::new(1);
+        let frames = futures_util::stream::unfold(0, |count| async move {
+            // A first helping that is long, and then a byte now and then.
+            let size = if count == 0 { SHORT + 1 } else { 1 };
+            if count > 0 {
+                tokio::time::sleep(Duration::from_secs(3)).await;
+            }
+            let data = http_body::Frame::data(Bytes::from(vec![b'x'; size]));
+            Some((Ok::<_, std::io::Error>(data), count + 1))
+        });
+        let began = Instant::now();
+        let body = body::boxed(http_body_util::StreamBody::new(Box::pin(frames)));
+        assert!(matches!(gather(body, &long).await, Err(Failure::Lost(_))));
+        assert!(began.elapsed() <= LONG + Duration::from_secs(1), "{:?}", began.elapsed());
+        assert_eq!(long.available_permits(), 1);
     }
 }

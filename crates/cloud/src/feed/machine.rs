@@ -11,7 +11,7 @@
 //! The position is the time up to which the device's messages are kept. It moves in the same transaction as the messages, so whatever was pulled and not kept comes
 //! again by Seek; what comes twice is known by its mark.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -156,14 +156,6 @@ enum Stage {
     Nothing,
 }
 
-/// What the device delivers again after a Seek.
-#[derive(Debug, Default)]
-struct Replay {
-    marks: HashSet<u64>,
-    /// The latest of what is known; after a Seek messages come in the order of their times.
-    until: u64,
-}
-
 /// The feed.
 #[derive(Debug)]
 pub(crate) struct Feed {
@@ -198,8 +190,13 @@ pub(crate) struct Feed {
     missing: Option<(u64, Reason)>,
     /// The device's store begins here, and what comes next says whether something is missing.
     begins: bool,
-    replay: Option<Replay>,
-    recent: VecDeque<u64>,
+    /// The device delivers again after a Seek; up to this time, the latest of what is known, since they come in the order of their times.
+    replay: Option<u64>,
+    /// Marks and times of what is kept and may come again by the Seek.
+    overlap: HashMap<u64, u64>,
+    /// Marks of the answer before, and of the one that is read.
+    previous: HashSet<u64>,
+    answer: HashSet<u64>,
     states: HashMap<PropertyKey, u64>,
     /// States that a new pull point has not told yet.
     untold: HashSet<PropertyKey>,
@@ -237,7 +234,9 @@ impl Feed {
             missing: None,
             begins: false,
             replay: None,
-            recent: VecDeque::new(),
+            overlap: HashMap::new(),
+            previous: HashSet::new(),
+            answer: HashSet::new(),
             states,
             untold: HashSet::new(),
             reason: None,
@@ -324,6 +323,8 @@ impl Feed {
         self.online = true;
         self.backoff.reset();
         self.reason = None;
+        // What closed pulls early may stand in the way no more.
+        self.seconds = PULL;
         // Many arrive at once after a restart of the cloud.
         self.rest = now.monotonic + self.backoff.spread();
         if self.stage == Stage::Nothing {
@@ -381,6 +382,7 @@ impl Feed {
             }
             (Stage::Capabilities, Ok(Answer::Capabilities { keeps })) => self.capable(now, keeps),
             (Stage::Capabilities, Err(Failure::Fault(no))) if !no.forbidden => self.capable(now, false),
+            (Stage::Capabilities, Err(Failure::Unreadable(_) | Failure::TooLong)) => self.capable(now, false),
             (Stage::Unsubscribe, Err(failure @ Failure::Unsent(_))) => self.failed(now, &failure),
             (Stage::Unsubscribe, _) => {
                 self.forget_point();
@@ -392,6 +394,8 @@ impl Feed {
                 self.stage = Stage::Pull;
             }
             (Stage::Seek, Err(Failure::Fault(no))) => self.no_seek(now, &no),
+            // A yes without a word of it is none to rely on.
+            (Stage::Seek, Err(Failure::Unreadable(_) | Failure::TooLong)) => self.no_seek(now, &No::default()),
             (Stage::Synchronise, _) => self.stage = Stage::Pull,
             (_, Ok(Answer::Pulled(pulled))) => self.pulled(now, pulled),
             (Stage::Renew, answer) => self.renewed(now, &answer),
@@ -401,6 +405,7 @@ impl Feed {
             (Stage::Pull, Err(Failure::Fault(no))) => self.no_pull(now, &no),
             (Stage::Pull, Err(failure @ Failure::Lost(_))) => {
                 self.lost(Reason::AnswerLost);
+                self.closed(now);
                 self.failed(now, &failure);
             }
             (Stage::Pull, Err(failure @ (Failure::TooLong | Failure::Unreadable(_)))) => self.unread(now, &failure),
@@ -456,7 +461,7 @@ impl Feed {
                 self.missing = None;
             }
             self.again = false;
-            self.untold = self.states.keys().copied().collect();
+            self.anew();
             self.stage = Stage::Pull;
             let mut batch = Batch::default();
             self.tell_missing(now, &mut batch);
@@ -470,12 +475,8 @@ impl Feed {
 
     /// Times and marks of what is kept from the time on that [`Output::Recall`] said.
     pub(crate) fn recalled(&mut self, kept: impl IntoIterator<Item = (u64, u64)>) {
-        let mut replay = Replay::default();
-        for (time, mark) in kept {
-            replay.until = replay.until.max(time);
-            replay.marks.insert(mark);
-        }
-        self.replay = Some(replay);
+        self.overlap = kept.into_iter().map(|(time, mark)| (mark, time)).collect();
+        self.replay = Some(self.overlap.values().copied().max().unwrap_or_default());
         self.stage = Stage::Seek;
     }
 

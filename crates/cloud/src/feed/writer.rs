@@ -33,9 +33,9 @@ struct Job {
 /// What became of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// It is durable.
-    Kept,
-    /// The device is registered no more.
+    /// It is durable; the number of the device's newest entry.
+    Kept(u64),
+    /// The device is registered no more, or its feed is further than the batch thought: whoever kept it has to begin anew.
     Gone,
     /// Another process has the store.
     Ending,
@@ -78,8 +78,9 @@ pub(super) async fn run(shared: Arc<Shared>) {
         };
         let _draining = shared.draining.run_until_cancelled(tokio::time::sleep_until(next)).await;
         let together = gather(first, &mut jobs, &mut held);
+        let full = together.iter().map(|job| job.batch.entries.len()).sum::<usize>() >= ENTRIES;
         write(together, &shared, &mut trims).await;
-        next = Instant::now() + PAUSE;
+        next = Instant::now() + if full { Duration::ZERO } else { PAUSE };
         round = round.wrapping_add(1);
         if round.is_multiple_of(SWEEP) {
             trims.retain(|device| shared.records.device(device).is_some());
@@ -112,7 +113,7 @@ async fn write(jobs: Vec<Job>, shared: &Shared, trims: &mut Trims) {
             let told = batches.iter().zip(numbers).map(|(batch, newest)| {
                 let Some(newest) = newest else { return Outcome::Gone };
                 shared.feeds.kept(&batch.device, newest);
-                Outcome::Kept
+                Outcome::Kept(newest)
             });
             told.collect()
         }

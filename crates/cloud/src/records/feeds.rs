@@ -1,7 +1,7 @@
 //! The feeds of devices: entries within bounds, the states of properties, and where each feed stands. Entries and position are written in one transaction, for many
 //! devices at once; the audit log knows nothing of them, and neither do backups.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
 
 use sqlx::any::AnyRow;
@@ -41,6 +41,8 @@ pub(crate) struct NewEntry {
 pub(crate) struct FeedBatch {
     pub(crate) organisation: OrganisationId,
     pub(crate) device: DeviceId,
+    /// The number of the entry that they come after. A batch that was made durable although its commit failed is known by it.
+    pub(crate) after: u64,
     pub(crate) entries: Vec<NewEntry>,
     /// By property: its topic and content, or that it is no more.
     pub(crate) states: BTreeMap<String, Option<(String, String)>>,
@@ -82,14 +84,29 @@ pub(crate) struct FeedQuery {
 pub(crate) struct Trims(HashMap<DeviceId, (u64, u64)>);
 
 impl Trims {
-    /// Counts, and says whether it is time: after an eighth of the bounds, and at once where nothing is known yet.
-    fn due(&mut self, device: &DeviceId, entries: u64, bytes: u64, bounds: FeedBounds) -> bool {
-        if entries == 0 {
-            return false;
+    /// For which devices it is time with these batches, the most overdue first: after an eighth of the bounds, and at once where nothing is known yet.
+    fn due(&self, batches: &[&FeedBatch], bounds: FeedBounds) -> Vec<DeviceId> {
+        let overdue = |batch: &&FeedBatch| {
+            let part = |had: u64, bound: u64| had as f64 / bound.max(1) as f64;
+            let (entries, bytes) = (batch.entries.len() as u64, weight(batch));
+            let over = self.0.get(&batch.device).map_or(f64::INFINITY, |had| {
+                part(had.0 + entries, bounds.entries).max(part(had.1 + bytes, bounds.bytes))
+            });
+            (entries > 0 && over * 8.0 > 1.0).then(|| (over, DeviceId::clone(&batch.device)))
+        };
+        let mut due: Vec<_> = batches.iter().filter_map(overdue).collect();
+        due.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+        due.into_iter().map(|(_, device)| device).take(TRIMS).collect()
+    }
+
+    /// The batches are durable, and what of these devices was too old is gone.
+    fn had(&mut self, batches: &[&FeedBatch], trimmed: Vec<DeviceId>) {
+        for batch in batches {
+            if let Some(had) = self.0.get_mut(&batch.device) {
+                *had = (had.0 + batch.entries.len() as u64, had.1 + weight(batch));
+            }
         }
-        let Some(had) = self.0.get_mut(device) else { return true };
-        *had = (had.0 + entries, had.1 + bytes);
-        had.0 * 8 > bounds.entries || had.1 * 8 > bounds.bytes
+        self.0.extend(trimmed.into_iter().map(|device| (device, (0, 0))));
     }
 
     /// Drops what is known of devices that are no more.
@@ -99,7 +116,8 @@ impl Trims {
 }
 
 impl Records {
-    /// Makes batches durable, all or none. Returns the number of each device's newest entry; none for a device that is registered no more.
+    /// Makes batches durable, all or none. Returns the number of each device's newest entry; none for a device that is registered no more, or whose entries do not
+    /// end where the batch begins. One that is durable already is not written again.
     pub(crate) async fn keep_feeds(
         &self,
         batches: &[FeedBatch],
@@ -115,17 +133,23 @@ impl Records {
             };
             batches.iter().map(stands).collect()
         };
-        let kept: Vec<&FeedBatch> =
-            batches.iter().zip(&stands).filter_map(|(batch, stands)| stands.then_some(batch)).collect();
+        let standing: Vec<&FeedBatch> =
+            batches.iter().zip(stands).filter_map(|(batch, stands)| stands.then_some(batch)).collect();
+        let mut numbers = numbers(&mut write, &standing).await?;
+        let at = |batch: &FeedBatch| numbers.get(&*batch.device).copied().unwrap_or_default();
+        let (kept, others): (Vec<_>, Vec<_>) = standing.into_iter().partition(|batch| at(batch) == batch.after);
+        let durable = |batch: &&&FeedBatch| at(batch) == batch.after + batch.entries.len() as u64;
+        let durable: HashSet<DeviceId> = others.iter().filter(durable).map(|batch| batch.device.clone()).collect();
         let now = write.now();
         let heads = heads(&mut write, &kept).await?;
         entries(&mut write, &kept, &heads, now).await?;
         states(&mut write, &kept, now).await?;
         let trimmed = trim(&mut write, &kept, &heads, bounds, trims).await?;
         write.commit().await?;
-        trims.0.extend(trimmed.into_iter().map(|device| (device, (0, 0))));
-        let number = |batch: &FeedBatch| heads.get(&*batch.device).map(|head| head.0);
-        Ok(batches.iter().zip(stands).map(|(batch, stands)| number(batch).filter(|_| stands)).collect())
+        trims.had(&kept, trimmed);
+        numbers.retain(|device, _| durable.contains(&**device));
+        numbers.extend(heads.into_iter().map(|(device, (number, _))| (device, number)));
+        Ok(batches.iter().map(|batch| numbers.get(&*batch.device).copied()).collect())
     }
 }
 
@@ -150,6 +174,23 @@ fn values(rows: usize, columns: usize) -> String {
     text
 }
 
+/// Where the feeds are: the number of each device's newest entry, of those that have begun.
+async fn numbers(write: &mut Write, batches: &[&FeedBatch]) -> Result<HashMap<String, u64>, RecordsError> {
+    let mut numbers = HashMap::with_capacity(batches.len());
+    for some in batches.chunks(ROWS) {
+        let sql = format!("select device, number from feeds where device in ({})", values(some.len(), 1));
+        // Safe: only numbers of parameters were put together, here and below.
+        let mut statement = sqlx::query(AssertSqlSafe(sql));
+        for batch in some {
+            statement = statement.bind(&*batch.device);
+        }
+        for row in write.rows(statement).await? {
+            numbers.insert(row.try_get("device")?, number(&row, "number")?);
+        }
+    }
+    Ok(numbers)
+}
+
 /// Moves each feed on; number and total of each device afterwards.
 async fn heads(write: &mut Write, batches: &[&FeedBatch]) -> Result<HashMap<String, (u64, u64)>, RecordsError> {
     let mut heads = HashMap::with_capacity(batches.len());
@@ -160,7 +201,6 @@ async fn heads(write: &mut Write, batches: &[&FeedBatch]) -> Result<HashMap<Stri
              returning device, number, total",
             values(some.len(), 5)
         );
-        // Safe: only numbers of parameters were put together, here and below.
         let mut statement = sqlx::query(AssertSqlSafe(sql));
         for batch in some {
             statement = statement
@@ -265,23 +305,19 @@ async fn trim(
     batches: &[&FeedBatch],
     heads: &HashMap<String, (u64, u64)>,
     bounds: FeedBounds,
-    trims: &mut Trims,
+    trims: &Trims,
 ) -> Result<Vec<DeviceId>, RecordsError> {
-    let due: Vec<&&FeedBatch> = batches
-        .iter()
-        .filter(|batch| trims.due(&batch.device, batch.entries.len() as u64, weight(batch), bounds))
-        .take(TRIMS)
-        .collect();
-    for batch in &due {
-        let Some((newest, total)) = heads.get(&*batch.device) else { continue };
+    let due = trims.due(batches, bounds);
+    for device in &due {
+        let Some((newest, total)) = heads.get(&**device) else { continue };
         let delete = "delete from feed_entries where device = $1 and (number <= $2 or total <= $3)";
         let statement = sqlx::query(delete)
-            .bind(&*batch.device)
+            .bind(&**device)
             .bind(millis(newest.saturating_sub(bounds.entries)))
             .bind(millis(total.saturating_sub(bounds.bytes)));
         write.run(statement).await?;
     }
-    Ok(due.into_iter().map(|batch| DeviceId::clone(&batch.device)).collect())
+    Ok(due)
 }
 
 fn number(row: &AnyRow, column: &str) -> Result<u64, RecordsError> {
@@ -392,11 +428,12 @@ mod tests {
         (records, organisation)
     }
 
-    fn batch(organisation: &OrganisationId, device: &DeviceId, entries: usize, state: &str) -> FeedBatch {
+    fn batch(organisation: &OrganisationId, device: &DeviceId, after: u64, entries: usize, state: &str) -> FeedBatch {
         let entry = || NewEntry { time: 7, topic: "tns1:A/B".to_owned(), content: "x".repeat(200) };
         FeedBatch {
             organisation: Arc::clone(organisation),
             device: Arc::clone(device),
+            after,
             entries: std::iter::repeat_with(entry).take(entries).collect(),
             states: [("p".to_owned(), (!state.is_empty()).then(|| ("tns1:A".to_owned(), state.to_owned())))].into(),
             memory: format!("memory {state}"),
@@ -415,12 +452,13 @@ mod tests {
         let (records, organisation) = records(folder.path()).await;
         let scope = records.within(&organisation);
         let device = Arc::clone(&scope.add_device(&Actor::system(), "camera", None).await.unwrap().id);
-        let mut trims = Trims::default();
+        let (mut trims, mut after) = (Trims::default(), 0);
         for bounds in [FeedBounds { entries: 160, bytes: 1 << 30 }, FeedBounds { entries: 1 << 20, bytes: 16_640 }] {
             for round in 1..=30 {
-                let one = [batch(&organisation, &device, 20, "open")];
+                let one = [batch(&organisation, &device, after, 20, "open")];
                 let kept = records.keep_feeds(&one, bounds, &mut trims).await.unwrap();
-                assert!(kept[0].is_some_and(|newest| newest % 20 == 0), "{round} {kept:?}");
+                assert_eq!(kept, [Some(after + 20)], "{round}");
+                after += 20;
             }
             let there = rows(&records, "feed_entries").await;
             assert!((80..=180).contains(&there), "{bounds:?}: {there}");
@@ -431,13 +469,58 @@ mod tests {
         assert_eq!(scope.feed(&device).await.unwrap(), Some((1200, "memory open".to_owned())));
         assert_eq!(scope.feed_states(&device).await.unwrap()[0].content, "open");
         // Of a device that is not there nothing is kept, and the others' is.
-        let both = [batch(&organisation, &"nobody".into(), 1, ""), batch(&organisation, &device, 1, "")];
+        let both = [batch(&organisation, &"nobody".into(), 0, 1, ""), batch(&organisation, &device, 1200, 1, "")];
         let bounds = FeedBounds { entries: 160, bytes: 1 << 30 };
         assert_eq!(records.keep_feeds(&both, bounds, &mut trims).await.unwrap(), [None, Some(1201)]);
         assert!(scope.feed_states(&device).await.unwrap().is_empty());
         scope.remove_devices(&Actor::system(), &[device.to_string()].into()).await.unwrap();
         for table in ["feeds", "feed_entries", "feed_states"] {
             assert_eq!(rows(&records, table).await, 0, "{table}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_batch_whose_commit_was_doubtful_is_there_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let (records, organisation) = records(folder.path()).await;
+        let scope = records.within(&organisation);
+        let device = Arc::clone(&scope.add_device(&Actor::system(), "camera", None).await.unwrap().id);
+        let (mut trims, bounds) = (Trims::default(), FeedBounds { entries: 160, bytes: 1 << 30 });
+        let mut keep = async |after, entries, state| {
+            let one = [batch(&organisation, &device, after, entries, state)];
+            records.keep_feeds(&one, bounds, &mut trims).await.unwrap()[0]
+        };
+        assert_eq!(keep(0, 3, "open").await, Some(3));
+        assert_eq!(keep(0, 3, "open").await, Some(3), "it was durable");
+        // Without entries it may be written as often as it comes.
+        assert_eq!(keep(3, 0, "shut").await, Some(3));
+        assert_eq!(keep(3, 0, "shut").await, Some(3));
+        assert_eq!(keep(3, 2, "open").await, Some(5));
+        assert_eq!(keep(3, 3, "odd").await, None, "another one came after the third");
+        assert_eq!(keep(9, 1, "odd").await, None);
+        assert_eq!(rows(&records, "feed_entries").await, 5);
+        assert_eq!(scope.feed(&device).await.unwrap(), Some((5, "memory open".to_owned())));
+    }
+
+    #[test]
+    fn of_many_devices_that_tell_much_none_is_left_out() {
+        let organisation: OrganisationId = "one".into();
+        let (mut trims, bounds) = (Trims::default(), FeedBounds { entries: 160, bytes: 1 << 30 });
+        let devices: Vec<DeviceId> = (0..TRIMS + 6).map(|n| n.to_string().into()).collect();
+        let mut held: HashMap<DeviceId, u64> = HashMap::new();
+        for _ in 0..50 {
+            let batches: Vec<_> = devices.iter().map(|device| batch(&organisation, device, 0, 21, "")).collect();
+            let batches: Vec<_> = batches.iter().collect();
+            // A transaction that fails counts for nothing.
+            let due = trims.due(&batches, bounds);
+            assert_eq!(trims.due(&batches, bounds), due);
+            assert_eq!(due.len(), TRIMS);
+            for device in &devices {
+                let held = held.entry(device.clone()).or_default();
+                *held = if due.contains(device) { 160 } else { *held + 21 };
+            }
+            trims.had(&batches, due);
+            assert!(held.values().all(|held| *held <= 160 + 3 * 21), "{held:?}");
         }
     }
 
@@ -456,7 +539,7 @@ mod tests {
         for second in 0..300 {
             let state = second.to_string();
             let all: Vec<FeedBatch> =
-                devices.iter().map(|device| batch(&organisation, &device.id, 1, &state)).collect();
+                devices.iter().map(|device| batch(&organisation, &device.id, second, 1, &state)).collect();
             let began = Instant::now();
             records.keep_feeds(&all, bounds, &mut trims).await.unwrap();
             slowest = slowest.max(began.elapsed());

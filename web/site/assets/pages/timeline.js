@@ -13,8 +13,9 @@ const SHOWN = 600;
 const TOPICS = 200;
 /** The longest text that is shown in full, in characters. */
 const LONGEST = 160;
-/** How often the state of the feed is asked for. */
+/** How often the state of the feed is asked for, and how often at most. */
 const REFRESH = 10_000;
+const APART = 3_000;
 
 /** @type {Record<FeedView['state'], [string, string, string]>} What the feed does: word, kind of tag, explanation. */
 const STATES = {
@@ -65,8 +66,8 @@ export class Timeline extends Page {
     fill(this, this.state, this.properties, h('div', { class: 'filter' }, h('label', null, h('span', null, 'Topic'), this.choose)), this.alert, this.list, h('div', { class: 'actions' }, this.more));
     this.more.hidden = true;
     this.offer();
-    this.every(REFRESH, () => void this.standing());
-    void this.standing();
+    this.every(REFRESH, () => this.soon());
+    this.soon();
     void this.restart();
     const end = deviceEvents(this.device, {
       entry: (item) => this.came(item),
@@ -74,12 +75,18 @@ export class Timeline extends Page {
       state: (live) => {
         // What came between was missed, perhaps.
         if (live && !this.live) {
-          void this.standing();
+          this.soon();
         }
         this.live = live;
       },
     });
-    this.left.addEventListener('abort', end);
+    this.left.addEventListener('abort', () => {
+      end();
+      clearTimeout(this.timer);
+      this.timer = undefined;
+      cancelAnimationFrame(this.frame);
+      this.frame = 0;
+    });
   }
 
   /** Loads the newest entries anew. */
@@ -129,19 +136,30 @@ export class Timeline extends Page {
       this.items.length = SHOWN;
       this.older = last ? String(last.number) : null;
     }
-    this.show();
+    // A camera may tell hundreds in a second: the list is built once for what is seen at once.
+    this.frame ||= requestAnimationFrame(() => this.show());
     if (item.kind !== 'gap' && item.operation) {
-      void this.standing();
+      this.soon();
     }
   }
 
-  /** How the feed stands. At most one question at a time. */
-  async standing() {
+  /** Asks how the feed stands, now or as soon as the last question is long enough ago. */
+  soon() {
     if (this.asking) {
       this.again = true;
       return;
     }
+    const due = () => {
+      this.timer = undefined;
+      void this.standing();
+    };
+    this.timer ??= setTimeout(due, Math.max(0, this.stood + APART - performance.now()));
+  }
+
+  /** How the feed stands. */
+  async standing() {
     this.asking = true;
+    this.stood = performance.now();
     try {
       const feed = /** @type {FeedView} */ (await ask('GET', `${this.at}/feed`, undefined, { signal: this.left }));
       const [word, kind, about] = STATES[feed.state] ?? [feed.state, '', ''];
@@ -157,13 +175,17 @@ export class Timeline extends Page {
       this.asking = false;
       if (this.again && !this.left.aborted) {
         this.again = false;
-        void this.standing();
+        this.soon();
       }
     }
   }
 
+  stood = -APART;
   asking = false;
   again = false;
+  frame = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  timer = undefined;
 
   /** @param {PropertyView[]} properties */
   now(properties) {
@@ -197,6 +219,8 @@ export class Timeline extends Page {
   }
 
   show() {
+    cancelAnimationFrame(this.frame);
+    this.frame = 0;
     this.learn(this.items);
     if (this.items.length === 0) {
       fill(this.list, h('li', { class: 'hint' }, this.topic ? 'Nothing with this topic.' : 'Nothing happened yet.'));

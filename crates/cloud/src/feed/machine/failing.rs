@@ -8,6 +8,10 @@ use super::{Failure, Feed, LIMIT, No, Now, PULL, Reason, Stage};
 const NOTHING: Duration = Duration::from_secs(3600);
 /// How long one that does not let us is.
 const FORBIDDEN: Duration = Duration::from_secs(300);
+/// A pull that was lost earlier was not silent for too long.
+const CLOSED: Duration = Duration::from_secs(10);
+/// Pulls wait no shorter, in seconds.
+const SHORTEST: i64 = 5;
 
 impl Feed {
     pub(super) fn nothing(&mut self, now: Now, why: &str) {
@@ -63,7 +67,7 @@ impl Feed {
         if let Some(longest) = no.longest {
             self.seconds = longest.clamp(1, PULL);
         } else if !no.unknown {
-            self.seconds = (self.seconds / 2).max(5);
+            self.seconds = (self.seconds / 2).max(SHORTEST);
         }
         if no.unknown || (self.faults >= 3 && !no.forbidden) {
             if no.unknown {
@@ -108,7 +112,21 @@ impl Feed {
         self.again = false;
         self.replay = None;
         self.lacks(Reason::SeekRefused);
-        self.untold = self.states.keys().copied().collect();
+        self.anew();
         self.stage = Stage::Pull;
+    }
+
+    /// The pull point tells all states, and nothing that was told before.
+    pub(super) fn anew(&mut self) {
+        self.overlap.clear();
+        self.previous.clear();
+        self.untold = self.states.keys().copied().collect();
+    }
+
+    /// A pull ended early though its tunnel stands: a camera, or a proxy in front of it, may close what is silent for so long.
+    pub(super) fn closed(&mut self, now: Now) {
+        if self.online && now.monotonic.saturating_sub(self.asked) >= CLOSED {
+            self.seconds = (self.seconds / 2).max(SHORTEST);
+        }
     }
 }

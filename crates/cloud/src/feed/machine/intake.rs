@@ -1,5 +1,6 @@
 //! What a feed makes of the messages of a pull: which are new, what they say of properties, whether something is missing before them.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -12,7 +13,7 @@ use crate::feed::words::Pulled;
 const AT_ONCE: Duration = Duration::from_secs(1);
 /// How long a camera waits at most that answers at once with nothing new.
 const HASTE: u32 = 10;
-/// The marks of so many messages are known while nothing is sought.
+/// The marks of so many messages are known of the answer before, and of what a Seek brought.
 const MARKS: usize = 512;
 /// Properties of one device whose states are known.
 const PROPERTIES: usize = 512;
@@ -33,6 +34,9 @@ impl Feed {
         for (place, message) in pulled.messages.into_iter().enumerate() {
             self.begins |= pulled.begins == Some(place);
             self.message(now, message, pulled.clock, &mut batch);
+        }
+        if !self.answer.is_empty() {
+            self.previous = std::mem::take(&mut self.answer);
         }
         self.begins |= pulled.begins == Some(count);
         if empty && pulled.begins.is_none() {
@@ -56,6 +60,7 @@ impl Feed {
         }
         (self.replay, self.ceiling) = (None, LIMIT);
         if took >= AT_ONCE || self.hasty > 1 {
+            self.overlap.clear();
             for gone in std::mem::take(&mut self.untold) {
                 self.states.remove(&gone);
                 batch.states.insert(gone, None);
@@ -91,14 +96,14 @@ impl Feed {
 
     fn message(&mut self, now: Now, message: Message, clock: Option<Timestamp>, batch: &mut Batch) {
         let mark = message.mark();
-        if let Some(replay) = &self.replay
-            && message.time > replay.until
-            && !replay.marks.contains(&mark)
-        {
-            self.recent.extend(self.replay.take().into_iter().flat_map(|replay| replay.marks).take(MARKS));
+        if self.replay.is_some_and(|until| message.time > until) && !self.overlap.contains_key(&mark) {
+            self.replayed();
         }
-        let known = self.replay.as_ref().is_some_and(|replay| replay.marks.contains(&mark));
-        if known || self.recent.contains(&mark) {
+        let repeated = self.repeated(&message, mark);
+        if self.answer.len() < MARKS {
+            self.answer.insert(mark);
+        }
+        if repeated {
             // What the device keeps reaches back to what is kept here.
             self.begins = false;
             batch.repeated += 1;
@@ -112,10 +117,6 @@ impl Feed {
                 self.stage = Stage::Synchronise;
             }
         }
-        if self.recent.len() >= MARKS {
-            self.recent.pop_front();
-        }
-        self.recent.push_back(mark);
         // A time beyond the device's own clock would lead a Seek past what is still to come.
         let most = clock.and_then(|clock| u64::try_from(clock.as_millisecond()).ok()).unwrap_or(u64::MAX);
         let time = message.time.min(most);
@@ -127,6 +128,33 @@ impl Feed {
         self.memory.position = self.memory.position.max(Some(time));
         if self.state(&message, batch) {
             batch.entries.push(message.entry());
+        }
+    }
+
+    /// The Seek has brought what is known. Of that some may come once more, since what happened meanwhile need not be in the order of its times.
+    fn replayed(&mut self) {
+        self.replay = None;
+        let mut latest: Vec<_> = std::mem::take(&mut self.overlap).into_iter().collect();
+        latest.sort_unstable_by_key(|(_, time)| Reverse(*time));
+        latest.truncate(MARKS);
+        self.overlap = latest.into_iter().collect();
+    }
+
+    /// Whether the device tells it once more. Clocks of cameras go by the second, in which a door can open, shut and open: what changes a state is news.
+    fn repeated(&self, message: &Message, mark: u64) -> bool {
+        if self.overlap.contains_key(&mark) {
+            return true;
+        }
+        let known = || self.states.get(&message.property()).copied();
+        match message.operation {
+            None => self.previous.contains(&mark),
+            // Of these the state alone says whether it is news.
+            Some(Operation::Initialized) => false,
+            Some(_) if !self.previous.contains(&mark) && !self.answer.contains(&mark) => false,
+            Some(Operation::Deleted) => known().is_none(),
+            Some(Operation::Changed) => {
+                known().map_or(self.states.len() >= PROPERTIES, |known| known == message.state())
+            }
         }
     }
 

@@ -44,6 +44,14 @@ struct Manners {
     no_events: bool,
     forgets: bool,
     refuses_seek: bool,
+    /// It answers to Seek with nothing.
+    mute_seek: bool,
+    /// What it says of itself cannot be read.
+    unclear: bool,
+    /// It closes pulls that last longer, in seconds.
+    closes: Option<u64>,
+    /// Initialized has the time of the last change.
+    old_times: bool,
 }
 
 struct Camera {
@@ -139,9 +147,13 @@ impl Camera {
         let answer = match ask {
             Ask::Services => Ok(Answer::Services((!self.manners.no_events).then(|| "/onvif/events".to_owned()))),
             Ask::OldServices => no(false, true),
+            Ask::Capabilities { .. } if self.manners.unclear => Err(Failure::Unreadable("nothing".to_owned())),
             Ask::Capabilities { .. } => Ok(Answer::Capabilities { keeps: self.keeps }),
             Ask::Create { .. } => Ok(self.creates(wall)),
             Ask::Seek { at, time } => {
+                if self.manners.mute_seek {
+                    return (quick, Err(Failure::Unreadable("nothing".to_owned())));
+                }
                 if self.manners.refuses_seek {
                     return (quick, no(false, false));
                 }
@@ -173,7 +185,8 @@ impl Camera {
     fn creates(&mut self, wall: u64) -> Answer {
         self.made += 1;
         let address = format!("/sub/{}", self.made);
-        let time = u64::try_from(self.clock(wall).as_millisecond()).unwrap();
+        let wall_time = if self.manners.old_times { START } else { wall };
+        let time = u64::try_from(self.clock(wall_time).as_millisecond()).unwrap();
         let told = self.properties.iter().map(|(topic, value)| said(topic, Some(Operation::Initialized), time, value));
         let life = self.manners.mortal.unwrap_or(180);
         let point = Point { queue: told.collect(), begins: false, ends: wall + life * 1000 };
@@ -195,6 +208,9 @@ impl Camera {
         if self.points[&at.address].queue.is_empty() && !self.manners.hasty && !self.points[&at.address].begins {
             let end = wall + seconds.unsigned_abs() * 1000;
             let until = self.plan.front().map_or(end, |(at, ..)| end.min(*at));
+            if let Some(closes) = self.manners.closes.filter(|closes| until - wall > closes * 1000) {
+                return (Duration::from_secs(closes), Err(Failure::Lost("it was closed".to_owned())));
+            }
             took = Duration::from_millis(until - wall);
             let ends: Vec<u64> = self.points.values().map(|point| point.ends).collect();
             self.catch_up(until);
@@ -503,6 +519,102 @@ fn a_seek_that_is_refused_is_told() {
     world.plan(90, "E", "2");
     world.runs(200);
     assert_eq!(world.told(), ["1", "<seek_refused>", "2"]);
+}
+
+#[test]
+fn what_opens_shuts_and_opens_within_one_second_of_the_cameras_clock_is_told_thrice() {
+    // In one answer, and in one after the other.
+    for apart in [0, 50] {
+        for keeps in [true, false] {
+            let mut world = World::new(Camera::new(keeps));
+            world.runs(30);
+            for value in ["open", "shut", "open"] {
+                let message = said("P/Door", Some(Operation::Changed), START + 30_000, value);
+                world.camera.points.values_mut().for_each(|point| point.queue.push_back(message.clone()));
+                if apart > 0 {
+                    world.camera.happens(world.now, "E", value);
+                    world.runs(apart);
+                }
+            }
+            world.runs(60);
+            let doors = world.entries.iter().filter(|entry| entry.topic() == "P/Door").count();
+            assert_eq!(doors, 3, "{:?}", world.told());
+        }
+    }
+}
+
+#[test]
+fn a_property_that_is_told_again_with_its_old_time_stays() {
+    let mut world = World::new(Camera::new(false));
+    world.camera.manners.old_times = true;
+    world.camera.properties.insert("P/Motion".to_owned(), "false".to_owned());
+    world.runs(100);
+    for _ in 0..3 {
+        world.camera.reboots();
+        world.runs(200);
+        assert_eq!(world.states.len(), 1);
+    }
+    assert_eq!(world.told().iter().filter(|told| *told == "=false").count(), 1, "{:?}", world.told());
+}
+
+#[test]
+fn what_is_known_of_messages_stays_within_bounds() {
+    let mut world = World::new(Camera::new(true));
+    world.plan(1, "E", "first");
+    world.runs(30);
+    for round in 0..5 {
+        for n in 0..3000 {
+            world.camera.happens(world.now + n / 1000, "E", &format!("{round} {n}"));
+        }
+        tunnel_drops(&mut world, 20);
+        world.runs(60);
+        let known = world.feed.previous.len() + world.feed.answer.len() + world.feed.overlap.len();
+        assert!(known <= 1024, "{known}");
+    }
+    world.runs(300);
+    assert_eq!(world.told().len(), 15_001);
+}
+
+#[test]
+fn a_seek_that_is_answered_with_nothing_is_no_seek() {
+    let mut world = World::new(Camera::new(true));
+    world.plan(10, "E", "1");
+    world.runs(30);
+    world.camera.manners.mute_seek = true;
+    world.camera.reboots();
+    world.plan(90, "E", "2");
+    world.runs(200);
+    assert_eq!(world.told(), ["1", "<seek_refused>", "2"]);
+}
+
+#[test]
+fn a_camera_that_does_not_say_what_it_can_is_one_that_keeps_nothing() {
+    let mut world = World::new(Camera::new(true));
+    world.camera.manners.unclear = true;
+    world.plan(10, "E", "1");
+    world.runs(60);
+    assert_eq!(world.told(), ["1"]);
+    assert!(!world.feed.status().keeps);
+}
+
+#[test]
+fn a_camera_that_closes_long_pulls_is_asked_for_shorter_ones() {
+    for keeps in [true, false] {
+        let mut world = World::new(Camera::new(keeps));
+        world.camera.manners.closes = Some(20);
+        world.runs(300);
+        let pulls = world.asks(is_pull);
+        for n in 0..20 {
+            world.plan(100 * n + 50, "E", &n.to_string());
+        }
+        world.runs(2100);
+        assert!(world.asks(is_pull) > pulls + 100, "it goes on");
+        let told: Vec<String> = (0..20).map(|n| n.to_string()).collect();
+        let events: Vec<String> = world.told().into_iter().filter(|told| !told.starts_with('<')).collect();
+        assert_eq!(events, told);
+        assert!(world.told().iter().filter(|told| told.starts_with('<')).count() <= 1, "{:?}", world.told());
+        assert_eq!(world.feed.status().state, State::Running);
+    }
 }
 
 #[test]
