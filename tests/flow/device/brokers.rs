@@ -219,7 +219,7 @@ async fn exactly_once_goes_on_where_the_connection_broke() {
     assert_eq!(again, Published { again: true, ..second });
     client.answer(0x50, again.id).await;
     // The states come once more, since a broker may have lost them.
-    let mut rest = vec![client.packet().await, client.packet().await];
+    let mut rest = [client.packet().await, client.packet().await];
     rest.sort();
     assert_eq!(rest[1], (0x62, again.id.to_be_bytes().to_vec()));
     assert_eq!(rest[0].0 & 0xf7, 0x35, "kept, exactly once");

@@ -61,6 +61,7 @@ impl Queue {
         Self { waiting: VecDeque::new(), weight: 0, most: most.max(1), lost: 0 }
     }
 
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.waiting.len()
     }

@@ -81,9 +81,11 @@ mod tests {
 
     #[test]
     fn a_camera_that_names_its_topics_has_the_states_of_these_and_its_own() {
-        let mut sources = Sources::default();
-        sources.topics = vec![topics::find(topic::DIGITAL_INPUT).unwrap()];
-        sources.digital_inputs = vec!["a".to_owned(), "b".to_owned()];
+        let sources = Sources {
+            topics: vec![topics::find(topic::DIGITAL_INPUT).unwrap()],
+            digital_inputs: vec!["a".to_owned(), "b".to_owned()],
+            ..Sources::default()
+        };
         let states = states(&sources, &[], &BTreeMap::new());
         assert_eq!(states.len(), 3, "{states:?}");
         assert_eq!(value(&states, topic::LAST_RESET).as_deref(), Some("1970-01-01T00:00:00Z"));

@@ -44,9 +44,11 @@ pub(crate) enum Status {
     Connected,
 }
 
-/// How every broker does; shared with the services.
+/// How every broker does, by its address; shared with the services.
 #[derive(Clone, Default)]
-pub(crate) struct BrokerReports(Arc<Mutex<Vec<(String, watch::Receiver<Status>)>>>);
+pub(crate) struct BrokerReports(Arc<Mutex<Reported>>);
+
+type Reported = Vec<(String, watch::Receiver<Status>)>;
 
 impl BrokerReports {
     /// How the broker of an address does.

@@ -9,6 +9,7 @@ use bytes::{Buf, BytesMut};
 
 /// How surely a message arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::enum_variant_names, reason = "so MQTT names them (§4.3)")]
 pub(crate) enum Qos {
     /// At most once.
     #[default]

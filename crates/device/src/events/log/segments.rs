@@ -79,6 +79,22 @@ impl Segment {
     }
 }
 
+/// A file that cannot be read is left out.
+fn readable(medium: &dyn Medium, path: &Path) -> Option<Vec<u8>> {
+    let failed = |error: io::Error| {
+        tracing::warn!(path = %path.display(), %error, "a file of the event log cannot be read, its messages are left out");
+    };
+    medium.read(path, u64::MAX).map_err(failed).ok()
+}
+
+/// Empty, made when the power failed, or nothing of ours under a name of ours.
+fn remove_empty(medium: &dyn Medium, path: &Path) {
+    tracing::warn!(path = %path.display(), "a file of the event log holds no message and is removed");
+    if let Err(error) = medium.remove(path) {
+        tracing::warn!(path = %path.display(), %error, "it cannot be removed");
+    }
+}
+
 /// All files.
 pub(super) struct Segments {
     folder: PathBuf,
@@ -97,13 +113,7 @@ impl Segments {
         let mut segments = Self { folder: folder.to_owned(), bounds, all: VecDeque::new(), removed: 0 };
         for name in names {
             let path = Segment::new(name).path(folder);
-            let bytes = match medium.read(&path, u64::MAX) {
-                Ok(bytes) => bytes,
-                Err(error) => {
-                    tracing::warn!(path = %path.display(), %error, "a file of the event log cannot be read, its messages are left out");
-                    continue;
-                }
-            };
+            let Some(bytes) = readable(medium, &path) else { continue };
             match Segment::scan(name, &bytes).filter(|(segment, _)| segment.count > 0) {
                 Some((segment, damaged)) => {
                     if damaged > 0 {
@@ -111,13 +121,7 @@ impl Segments {
                     }
                     segments.found(medium, segment);
                 }
-                // Empty, made when the power failed, or nothing of ours under a name of ours.
-                _ => {
-                    tracing::warn!(path = %path.display(), "a file of the event log holds no message and is removed");
-                    if let Err(error) = medium.remove(&path) {
-                        tracing::warn!(path = %path.display(), %error, "it cannot be removed");
-                    }
-                }
+                _ => remove_empty(medium, &path),
             }
         }
         segments.removed = segments.all.front().map_or(0, |first| first.name - 1);

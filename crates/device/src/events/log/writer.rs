@@ -144,13 +144,15 @@ impl Writer<'_> {
         let lost = if result.is_ok() { std::mem::take(&mut state.lost) } else { 0 };
         drop(state);
         match result {
-            Err(error) if !before => {
-                tracing::warn!(%error, "events cannot be kept: they go on live, and are kept again as soon as the disk allows");
-            }
+            Err(error) if !before => tell_refused(&error),
             Ok(()) if before => tracing::info!(lost, "events are kept again"),
             Ok(()) if lost > 0 => tracing::warn!(lost, "events came faster than the disk could keep them"),
             _ => {}
         }
         self.shared.done.notify_all();
     }
+}
+
+fn tell_refused(error: &io::Error) {
+    tracing::warn!(%error, "events cannot be kept: they go on live, and are kept again as soon as the disk allows");
 }

@@ -176,15 +176,15 @@ fn take(next: Next, delivery: &mut Delivery<Arc<Notification>>, consumer: &Consu
 /// Says once that a consumer is away, and once that it is back.
 fn told(outcome: &Outcome, away: &mut bool, consumer: &Consumer) {
     let consumer = consumer.shown();
-    match outcome {
-        Outcome::Taken if std::mem::take(away) => tracing::info!(consumer, "a consumer takes messages again"),
-        Outcome::Taken => {}
-        Outcome::Refused(status) if !std::mem::replace(away, true) => {
-            tracing::warn!(consumer, status, "a consumer refuses messages");
-        }
-        Outcome::Away(problem, _) if !std::mem::replace(away, true) => {
-            tracing::warn!(consumer, problem, "a consumer cannot be reached");
-        }
-        outcome => tracing::debug!(consumer, ?outcome, "a consumer still does not take messages"),
+    let problem = match outcome {
+        Outcome::Taken if !std::mem::take(away) => return,
+        Outcome::Taken => return tracing::info!(consumer, "a consumer takes messages again"),
+        Outcome::Refused(status) => format!("it answered {status}"),
+        Outcome::Away(problem, _) => problem.clone(),
+    };
+    if std::mem::replace(away, true) {
+        tracing::debug!(consumer, problem, "a consumer still takes no messages");
+    } else {
+        tracing::warn!(consumer, problem, "a consumer takes no messages");
     }
 }

@@ -6,7 +6,7 @@ use oriel_soap::xml::QName;
 use serde_json::{Value, json};
 
 fn topic(steps: &[(&str, &str)]) -> Topic {
-    Topic(steps.iter().map(|(namespace, step)| QName::new(*namespace, *step)).collect())
+    Topic(steps.iter().map(|(namespace, step)| QName::new(namespace, step)).collect())
 }
 
 fn onvif(path: &str) -> Topic {
