@@ -261,6 +261,8 @@ fn shared(config: Config, opened: &Opened, log: Option<Log>) -> Shared {
         broker_reports: Default::default(),
         #[cfg(feature = "mqtt")]
         max_event_brokers: config.max_event_brokers,
+        #[cfg(feature = "mqtt")]
+        insecure_event_brokers: config.insecure_event_brokers,
         reports: Reports::default(),
         events: Events::new(opened.store.state().uuid.urn().to_string(), log),
         information: config.information,

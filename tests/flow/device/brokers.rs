@@ -226,6 +226,31 @@ async fn exactly_once_goes_on_where_the_connection_broke() {
 }
 
 #[tokio::test]
+async fn a_life_before_this_one_is_forgotten_by_the_broker_before_anything_is_published() {
+    let (camera, broker) = (camera().await, Broker::start().await);
+    let mut wanted = config(&broker.address());
+    wanted.qos = Some(2);
+    camera.device.events().tell(motion("true")).unwrap();
+    add(&camera, &wanted).await.unwrap();
+    // The broker remembers ids of a device that died in the middle: it forgets, and is asked to remember from now on.
+    let mut ids = Vec::new();
+    for (remembers, clean) in [(true, 0), (false, 2)] {
+        let mut client = broker.taken_in(remembers).await;
+        assert_eq!(client.connect[7] & 2, clean);
+        assert_eq!(client.packet().await, (0xe0, Vec::new()), "nothing is published");
+        ids.push(client.connect[10..].to_vec());
+    }
+    let mut client = broker.taken_in(false).await;
+    assert_eq!(client.connect[7] & 2, 0);
+    ids.push(client.connect[10..].to_vec());
+    ids.dedup();
+    assert_eq!(ids.len(), 1, "one client");
+    let first = client.published().await;
+    assert_eq!((first.qos, first.again), (2, false));
+    assert!(first.payload.contains(r#""State":true"#), "{}", first.payload);
+}
+
+#[tokio::test]
 async fn a_broker_that_comes_back_hears_what_it_missed_and_the_states() {
     let (camera, broker) = (camera().await, Broker::start().await);
     add(&camera, &config(&broker.address())).await.unwrap();
@@ -307,7 +332,7 @@ async fn each_mistake_has_its_fault_and_changes_nothing() {
     }
     let full = add(&camera, &config("mqtt://127.0.0.1:11")).await.unwrap_err();
     assert_eq!(name(&full), "env:Receiver/ter:Action/ter:TooManyEventBrokers");
-    add(&camera, &config("MQTT://127.0.0.1:9/")).await.unwrap();
+    add(&camera, &config("MQTT://0x7f000001:9/")).await.unwrap();
     assert_eq!(brokers(&camera).await.len(), 2, "one that is there is changed");
 
     let one = GetEventBrokers::with(|request| request.address = Some("mqtt://127.0.0.1:7".to_owned()));
@@ -340,9 +365,22 @@ async fn a_broker_that_came_by_an_uplink_has_a_stricter_list() {
     let mut changed = config(&broker.address());
     changed.topic_prefix = "by the cloud".to_owned();
     ask(&changed).await.unwrap();
-    broker.taken_in(false).await;
-    // A name that leads inside is refused when it is dialled.
+    let _stands = broker.taken_in(false).await;
+    // But not who the device is there.
+    changed.user_name = Some("another".to_owned());
+    let ReplyError::Fault(refused) = ask(&changed).await.unwrap_err() else { panic!("a fault") };
+    assert_eq!(name(&refused), "env:Sender/ter:OperationProhibited");
+    // A name that leads inside is refused when it is dialled, also after the LAN changed the rest of what a cloud chose.
     let port = broker.listener.local_addr().unwrap().port();
-    ask(&config(&format!("mqtt://localhost:{port}"))).await.unwrap();
+    let mut inside = config(&format!("mqtt://localhost:{port}"));
+    ask(&inside).await.unwrap();
     assert!(timeout(Duration::from_millis(300), broker.listener.accept()).await.is_err(), "nobody comes");
+    inside.topic_prefix = "by the LAN".to_owned();
+    add(&camera, &inside).await.unwrap();
+    assert!(timeout(Duration::from_millis(300), broker.listener.accept()).await.is_err(), "nobody comes");
+    // What the LAN adds anew is the LAN's.
+    let delete = DeleteEventBroker::with(|request| request.address.clone_from(&inside.address));
+    camera.ask(ADMINISTRATOR, &delete).await.unwrap();
+    add(&camera, &inside).await.unwrap();
+    drop(broker.connected().await);
 }

@@ -25,15 +25,19 @@ pub(super) fn protocols() -> Vec<EventBrokerProtocol> {
 }
 
 async fn add_event_broker(call: Call, request: AddEventBroker) -> Result<AddEventBrokerResponse, Fault> {
-    let by_uplink = matches!(call.caller.via, Via::Uplink { .. });
+    let asked_by_uplink = matches!(call.caller.via, Via::Uplink { .. });
     let (entry, target) = checked(request.event_broker)?;
     let shared = Arc::clone(&call.shared);
     call.change(move |state| {
         // In the same step as the change, so that nobody deletes meanwhile what the broker is about to name.
-        resolve(&entry, shared.keys.with(&state.keystore))?;
-        let existing = state.brokers.iter().position(|known| known.is_at(&entry.address));
-        // An uplink may change what stands under an address that the LAN chose, but not choose an address of the LAN.
-        let by_uplink = by_uplink && existing.is_none_or(|index| state.brokers[index].by_uplink);
+        resolve(&entry, shared.keys.with(&state.keystore), target.tls.then_some(shared.insecure_event_brokers))?;
+        let existing = state.brokers.iter().position(|known| broker::is_at(known, &entry.address));
+        let known = existing.map(|index| &state.brokers[index]);
+        if let Some(known) = known.filter(|known| asked_by_uplink && !known.by_uplink) {
+            pinned(known, &entry)?;
+        }
+        // An entry stays whose it was: to let one that a cloud chose into the LAN, the LAN deletes it and adds it anew.
+        let by_uplink = known.map_or(asked_by_uplink, |known| known.by_uplink);
         if let Some(kind) = shared.push.dialler().refused(&target, by_uplink) {
             return Err(wrong_address(format!(
                 "{target} leads to {kind}, which this device is not configured to dial"
@@ -45,15 +49,36 @@ async fn add_event_broker(call: Call, request: AddEventBroker) -> Result<AddEven
     Ok(AddEventBrokerResponse::default())
 }
 
+/// Whether both show the broker the same certificate and believe it by the same policy.
+fn same_trust(one: &BrokerEntry, other: &BrokerEntry) -> bool {
+    one.certificate_id == other.certificate_id
+        && one.cert_path_validation_policy_id == other.cert_path_validation_policy_id
+}
+
+/// What an uplink may not change of a broker that the LAN chose: whom the device believes there, and who it is.
+fn pinned(known: &BrokerEntry, entry: &BrokerEntry) -> Result<(), Fault> {
+    if same_trust(known, entry) && known.user_name == entry.user_name {
+        return Ok(());
+    }
+    Err(Fault::operation_prohibited(
+        "this event broker was set on the LAN; its certificate, policy and user are not changed through an uplink",
+    ))
+}
+
+/// A client cannot read the password, so that it changes the rest without it; but who is believed otherwise from now on was not meant to see it.
+/// An empty one takes it away.
+fn keep_password(known: &mut BrokerEntry, entry: &mut BrokerEntry) {
+    if entry.password.is_none() && entry.user_name == known.user_name && same_trust(known, entry) {
+        entry.password = known.password.take();
+    }
+    entry.password = entry.password.take().filter(|password| !password.reveal().is_empty());
+}
+
 fn put(state: &mut State, existing: Option<usize>, mut entry: BrokerEntry, most: usize) -> Result<(), Fault> {
     match existing {
         Some(index) => {
             let known = &mut state.brokers[index];
-            // A client cannot read the password, so that it changes the rest without it. An empty one takes it away.
-            if entry.password.is_none() && entry.user_name == known.user_name {
-                entry.password = known.password.take();
-            }
-            entry.password = entry.password.filter(|password| !password.reveal().is_empty());
+            keep_password(known, &mut entry);
             *known = entry;
         }
         None if state.brokers.len() < most => {
@@ -71,7 +96,7 @@ fn put(state: &mut State, existing: Option<usize>, mut entry: BrokerEntry, most:
 async fn delete_event_broker(call: Call, request: DeleteEventBroker) -> Result<DeleteEventBrokerResponse, Fault> {
     call.change(move |state| {
         let before = state.brokers.len();
-        state.brokers.retain(|entry| !entry.is_at(&request.address));
+        state.brokers.retain(|entry| !broker::is_at(entry, &request.address));
         if state.brokers.len() == before { Err(unknown(&request.address)) } else { Ok(()) }
     })
     .await?;
@@ -81,7 +106,7 @@ async fn delete_event_broker(call: Call, request: DeleteEventBroker) -> Result<D
 async fn get_event_brokers(call: Call, request: GetEventBrokers) -> Result<GetEventBrokersResponse, Fault> {
     let state = call.shared.store.state();
     let asked = request.address.filter(|address| !address.is_empty());
-    let meant = |entry: &&BrokerEntry| asked.as_ref().is_none_or(|address| entry.is_at(address));
+    let meant = |entry: &&BrokerEntry| asked.as_ref().is_none_or(|address| broker::is_at(entry, address));
     let show = |entry: &BrokerEntry| {
         EventBrokerConfig::with(|shown| {
             shown.address.clone_from(&entry.address);
@@ -89,7 +114,9 @@ async fn get_event_brokers(call: Call, request: GetEventBrokers) -> Result<GetEv
             shown.user_name.clone_from(&entry.user_name);
             shown.certificate_id.clone_from(&entry.certificate_id);
             shown.cert_path_validation_policy_id.clone_from(&entry.cert_path_validation_policy_id);
-            shown.publish_filter = (!entry.publish_filter.is_empty()).then(|| broker::filter(entry));
+            // One that cannot be read is shown empty, and the broker offline: it hears nothing.
+            shown.publish_filter =
+                (!entry.publish_filter.is_empty()).then(|| broker::filter(entry).unwrap_or_default());
             shown.qos = Some(entry.qos.into());
             shown.status = Some(match call.shared.broker_reports.of(&entry.address) {
                 Status::Offline => ConnectionStatus::Offline,
@@ -166,13 +193,18 @@ fn filter(given: Option<Filter>) -> Result<Vec<String>, Fault> {
     Ok(kept)
 }
 
-/// What the entry names has to be there, the certificate with its private key.
-fn resolve(entry: &BrokerEntry, keys: View<'_>) -> Result<(), Fault> {
+/// What the entry names has to be there, the certificate with its private key; `tls` says that TLS is spoken, and whether with anybody.
+fn resolve(entry: &BrokerEntry, keys: View<'_>, tls: Option<bool>) -> Result<(), Fault> {
     if let Some(Err(problem)) = entry.certificate_id.as_deref().map(|id| keys.identity(id)) {
         return Err(Fault::invalid_arg_val(format!("certificate: {problem}")).subcode("CertificateID"));
     }
     if let Some(Err(problem)) = entry.cert_path_validation_policy_id.as_deref().map(|id| keys.validation(id)) {
         return Err(Fault::invalid_arg_val(format!("policy: {problem}")).subcode("CertPathValidationPolicyID"));
+    }
+    // Better said now than by a broker that is never connected.
+    let (certificate, policy) = (entry.certificate_id.as_deref(), entry.cert_path_validation_policy_id.as_deref());
+    if let Some(Err(problem)) = tls.map(|insecure| keys.client_config(certificate, policy, insecure)) {
+        return Err(Fault::invalid_arg_val(problem).subcode("CertPathValidationPolicyID"));
     }
     Ok(())
 }
@@ -187,4 +219,64 @@ fn wrong_address(text: String) -> Fault {
 
 fn wrong_filter(text: &str) -> Fault {
     Fault::invalid_arg_val(text).subcode("InvalidFilter")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry() -> BrokerEntry {
+        let configuration = EventBrokerConfig::with(|config| {
+            config.address = "mqtts://broker.example".to_owned();
+            config.topic_prefix = "site".to_owned();
+            config.user_name = Some("camera".to_owned());
+            config.password = Some("a secret of MQTT".to_owned());
+            config.certificate_id = Some("own".to_owned());
+            config.cert_path_validation_policy_id = Some("policy".to_owned());
+        });
+        checked(configuration).unwrap().0
+    }
+
+    type Change = fn(&mut BrokerEntry);
+
+    const TRUST: [Change; 4] = [
+        |entry| entry.cert_path_validation_policy_id = None,
+        |entry| entry.cert_path_validation_policy_id = Some("another".to_owned()),
+        |entry| entry.certificate_id = None,
+        |entry| entry.user_name = Some("another".to_owned()),
+    ];
+    const THE_REST: [Change; 2] = [|entry| entry.topic_prefix = "other".to_owned(), |entry| entry.qos = 2];
+
+    /// What is kept of the password when an entry is changed without giving it.
+    fn kept(change: Change) -> Option<Secret> {
+        let mut known = entry();
+        let mut changed = BrokerEntry { password: None, ..entry() };
+        change(&mut changed);
+        keep_password(&mut known, &mut changed);
+        changed.password
+    }
+
+    #[test]
+    fn a_password_stays_only_with_whom_it_was_meant_for() {
+        for change in THE_REST {
+            assert_eq!(kept(change), entry().password);
+        }
+        for change in TRUST {
+            assert_eq!(kept(change), None);
+        }
+        let (mut known, mut emptied) = (entry(), BrokerEntry { password: Some(Secret::new("")), ..entry() });
+        keep_password(&mut known, &mut emptied);
+        assert_eq!(emptied.password, None, "an empty one takes it away");
+    }
+
+    #[test]
+    fn an_uplink_does_not_change_whom_a_broker_of_the_lan_is_believed_to_be() {
+        for (changes, allowed) in [(&TRUST[..], false), (&THE_REST[..], true)] {
+            for change in changes {
+                let mut changed = entry();
+                change(&mut changed);
+                assert_eq!(pinned(&entry(), &changed).is_ok(), allowed, "{changed:?}");
+            }
+        }
+    }
 }

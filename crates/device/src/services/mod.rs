@@ -31,6 +31,8 @@ pub(crate) struct Shared {
     pub(crate) broker_reports: crate::events::broker::BrokerReports,
     #[cfg(feature = "mqtt")]
     pub(crate) max_event_brokers: usize,
+    #[cfg(feature = "mqtt")]
+    pub(crate) insecure_event_brokers: bool,
     pub(crate) information: Information,
     #[cfg_attr(not(feature = "discovery"), allow(dead_code, reason = "read by discovery alone"))]
     pub(crate) discovery: DiscoveryConfig,

@@ -179,15 +179,6 @@ pub struct BrokerEntry {
     pub by_uplink: bool,
 }
 
-impl BrokerEntry {
-    /// Whether the address means this entry: the scheme's and the host's letter case and an empty path make no other place.
-    pub fn is_at(&self, address: &str) -> bool {
-        let same = |own: &Url, other: &Url| own.as_str().trim_end_matches('/') == other.as_str().trim_end_matches('/');
-        self.address == address
-            || matches!((Url::parse(&self.address), Url::parse(address)), (Ok(own), Ok(other)) if same(&own, &other))
-    }
-}
-
 /// Everything that must survive a power cut.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

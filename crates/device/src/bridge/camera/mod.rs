@@ -109,6 +109,8 @@ impl BridgedCamera {
             broker_reports: Default::default(),
             #[cfg(feature = "mqtt")]
             max_event_brokers: 0,
+            #[cfg(feature = "mqtt")]
+            insecure_event_brokers: false,
             events: Events::new(opened.store.state().uuid.urn().to_string(), None),
             information: crate::config::Information::default(),
             // The camera is found as itself.

@@ -36,7 +36,6 @@ const TOGETHER: usize = 32 * 1024;
 pub(super) struct Plan {
     pub(super) target: Target,
     pub(super) by_uplink: bool,
-    pub(super) tls: Option<Arc<ClientConfig>>,
     pub(super) client: String,
     pub(super) seed: u64,
     pub(super) user: Option<String>,
@@ -45,9 +44,13 @@ pub(super) struct Plan {
     pub(super) qos: Qos,
 }
 
+/// Sets TLS up. What it takes may come later than the broker, so that it is asked before each dial until it succeeds.
+pub(super) type SetUp = Box<dyn Fn() -> Result<ClientConfig, String> + Send + Sync>;
+
 /// The life of one broker.
 pub(super) struct Life {
     pub(super) plan: Plan,
+    pub(super) set_up: SetUp,
     pub(super) dialler: Dialler,
     pub(super) status: watch::Sender<Status>,
 }
@@ -58,6 +61,8 @@ enum End {
     Lost(String),
     /// The broker does not want us: try again, seldom.
     Unwanted(String),
+    /// Try again at once; a session asks for it twice at most.
+    Again,
     /// The device publishes no more.
     Over,
 }
@@ -66,6 +71,7 @@ impl From<Broken> for End {
     fn from(broken: Broken) -> Self {
         match broken {
             Broken::Refused(4 | 5) => Self::Unwanted(broken.to_string()),
+            Broken::Again => Self::Again,
             broken => Self::Lost(broken.to_string()),
         }
     }
@@ -83,11 +89,16 @@ impl Life {
         let begun = Instant::now();
         let mut ladder = Backoff::new(self.plan.seed);
         let mut session = Session::new(self.plan.qos);
-        let (mut first, mut said) = (true, String::new());
+        let (mut first, mut said, mut tls) = (true, String::new(), None);
         loop {
             self.status.send_replace(Status::Connecting);
             let mut accepted = None;
-            let end = self.connected(&mut session, &mut follower, begun, &mut accepted, first).await;
+            let end = match self.dial(&mut tls).await {
+                Ok(connection) => {
+                    self.connected(connection, &mut session, &mut follower, begun, &mut accepted, first).await
+                }
+                Err(problem) => Err(End::Lost(problem)),
+            };
             session.close();
             self.status.send_replace(Status::Offline);
             first &= accepted.is_none();
@@ -95,6 +106,7 @@ impl Life {
             let (why, problem) = match end {
                 Err(End::Lost(problem)) => (Failure::Transient, problem),
                 Err(End::Unwanted(problem)) => (Failure::Forbidden, problem),
+                Err(End::Again) => continue,
                 Err(End::Over) | Ok(()) => return,
             };
             // Once for each kind of trouble.
@@ -106,16 +118,16 @@ impl Life {
         }
     }
 
-    /// One connection, from its dial to its end.
+    /// One connection, to its end.
     async fn connected(
         &self,
+        mut connection: Connection,
         session: &mut Session,
         follower: &mut Follower,
         begun: Instant,
         accepted: &mut Option<Instant>,
         first: bool,
     ) -> Result<(), End> {
-        let mut connection = Box::pin(self.dial()).await.map_err(End::Lost)?;
         let (mut out, mut incoming) = (BytesMut::new(), BytesMut::with_capacity(512));
         session.open(begun.elapsed(), &self.who(), &mut out);
         loop {
@@ -127,7 +139,11 @@ impl Life {
                         return Err(End::Lost("the broker hung up".to_owned()));
                     }
                     while let Some(heard) = packet::take(&mut incoming).map_err(Broken::from)? {
-                        session.hear(begun.elapsed(), heard, &mut out)?;
+                        let went = session.hear(begun.elapsed(), heard, &mut out);
+                        if went == Err(Broken::Again) {
+                            write(&mut connection, &mut out).await?;
+                        }
+                        went?;
                         if matches!(heard, Heard::Connack { .. }) {
                             *accepted = Some(Instant::now());
                             self.taken_in(follower, first);
@@ -196,9 +212,16 @@ impl Life {
         }
     }
 
-    async fn dial(&self) -> Result<Connection, String> {
-        let Plan { target, by_uplink, tls, .. } = &self.plan;
-        let dialled = self.dialler.dial(target, *by_uplink, tls.as_ref(), "the broker").await;
+    async fn dial(&self, tls: &mut Option<Arc<ClientConfig>>) -> Result<Connection, String> {
+        let Plan { target, by_uplink, .. } = &self.plan;
+        if target.tls && tls.is_none() {
+            let mut made = (self.set_up)()?;
+            if target.scheme == "wss" {
+                made.alpn_protocols = vec![b"http/1.1".to_vec()];
+            }
+            *tls = Some(Arc::new(made));
+        }
+        let dialled = Box::pin(self.dialler.dial(target, *by_uplink, tls.as_ref(), "the broker")).await;
         let connection = dialled.map_err(|error| error.to_string())?;
         if !target.scheme.starts_with("ws") {
             return Ok(connection);

@@ -21,7 +21,7 @@ use super::{Events, Follow};
 use crate::call_out::{Dialler, Target};
 use crate::keystore::KeyStore;
 use crate::store::{BrokerEntry, State};
-use connection::{Life, Plan};
+use connection::{Life, Plan, SetUp};
 use oriel_onvif::events::{Filter, Selection};
 use oriel_soap::With;
 use oriel_soap::xml::{Any, Limits};
@@ -116,6 +116,7 @@ impl Drop for Running {
 }
 
 async fn run(mut wanted: watch::Receiver<Arc<State>>, means: Means, reports: BrokerReports) {
+    let means = Arc::new(means);
     let mut running: Vec<Running> = Vec::new();
     loop {
         let state = wanted.borrow_and_update().clone();
@@ -131,18 +132,22 @@ async fn run(mut wanted: watch::Receiver<Arc<State>>, means: Means, reports: Bro
                 continue;
             }
             let (status, report) = watch::channel(Status::Offline);
-            match plan(entry, &means, &state) {
-                Ok(plan) => {
-                    let life = Life { plan, dialler: means.dialler.clone(), status };
-                    let follow = Follow::default();
-                    let follower = means.events.follow(selection(entry), follow);
-                    running.push(Running { entry: entry.clone(), task: tokio::spawn(life.run(follower)) });
+            let task = match plan(entry, means.uuid) {
+                Ok((plan, selection)) => {
+                    let set_up = set_up(entry.clone(), Arc::clone(&means), wanted.clone());
+                    let life = Life { plan, set_up, dialler: means.dialler.clone(), status };
+                    tokio::spawn(life.run(means.events.follow(selection, Follow::default())))
                 }
                 Err(problem) => {
-                    tracing::error!(broker = entry.address, problem, "an event broker cannot be used");
-                    running.push(Running { entry: entry.clone(), task: tokio::spawn(async {}) });
+                    tracing::error!(
+                        broker = shown(entry),
+                        problem,
+                        "an event broker cannot be used, and hears nothing"
+                    );
+                    tokio::spawn(async {})
                 }
-            }
+            };
+            running.push(Running { entry: entry.clone(), task });
             reports.set(&entry.address, Some(report));
         }
         if wanted.changed().await.is_err() {
@@ -151,43 +156,54 @@ async fn run(mut wanted: watch::Receiver<Arc<State>>, means: Means, reports: Bro
     }
 }
 
-/// Which events go to a broker: an empty filter means all (§9.12.1.1).
-fn selection(entry: &BrokerEntry) -> Selection {
-    // It was read when it was set.
-    Selection::read(&filter(entry)).unwrap_or_else(|problem| {
-        tracing::error!(broker = entry.address, %problem, "the filter of an event broker cannot be read, so that all events are sent");
-        Selection::default()
-    })
+/// Whether the address means this entry, however it is written: letter case, and a port or path that goes without saying, make no other place.
+pub(crate) fn is_at(entry: &BrokerEntry, address: &str) -> bool {
+    let read = |text| Target::parse(text, SCHEMES);
+    entry.address == address || matches!((read(&entry.address), read(address)), (Ok(own), Ok(other)) if own == other)
+}
+
+/// The address for a log: without its path, which may hold a secret.
+fn shown(entry: &BrokerEntry) -> String {
+    Target::parse(&entry.address, SCHEMES).map_or_else(|_| "with no address".to_owned(), |target| target.to_string())
 }
 
 /// The filter as it was set.
-pub(crate) fn filter(entry: &BrokerEntry) -> Filter {
-    let kept = entry.publish_filter.iter().filter_map(|xml| Any::from_xml(xml, &Limits::REQUEST).ok());
-    Filter::with(|filter| filter.any = kept.collect())
+///
+/// # Errors
+/// It cannot be read again. Nobody knows then what the broker may hear.
+pub(crate) fn filter(entry: &BrokerEntry) -> Result<Filter, String> {
+    let kept = entry.publish_filter.iter().map(|xml| Any::from_xml(xml, &Limits::REQUEST));
+    let kept = kept.collect::<Result<_, _>>().map_err(|error| format!("its filter cannot be read: {error}"))?;
+    Ok(Filter::with(|filter| filter.any = kept))
 }
 
-/// With what a broker is connected.
-fn plan(entry: &BrokerEntry, means: &Means, state: &State) -> Result<Plan, String> {
+/// With what a broker is connected, and what it hears: of an empty filter everything (§9.12.1.1).
+fn plan(entry: &BrokerEntry, uuid: Uuid) -> Result<(Plan, Selection), String> {
     let target = Target::parse(&entry.address, SCHEMES).map_err(|error| error.to_string())?;
-    let keys = means.keys.with(&state.keystore);
-    let (certificate, policy) = (entry.certificate_id.as_deref(), entry.cert_path_validation_policy_id.as_deref());
-    let tls = target.tls.then(|| keys.client_config(certificate, policy, means.insecure)).transpose()?;
-    let own = seed(&[means.uuid.as_bytes(), entry.address.as_bytes()].concat());
-    Ok(Plan {
+    let selection = Selection::read(&filter(entry)?).map_err(|bad| format!("its filter cannot be read: {bad}"))?;
+    let own = seed(&[uuid.as_bytes(), target.to_string().as_bytes(), target.path.as_bytes()].concat());
+    let plan = Plan {
         // Every broker takes 23 letters and digits (MQTT 3.1.1 §3.1.3.1). One for each address, since two with one id throw each other out.
         client: format!("oriel{own:016x}"),
         seed: own,
         prefix: plain(&entry.topic_prefix),
-        qos: Qos::of(entry.qos.into()).unwrap_or_default(),
+        qos: Qos::of(entry.qos.into()).ok_or_else(|| format!("its QoS is {}", entry.qos))?,
         user: entry.user_name.clone(),
         password: entry.password.clone(),
         by_uplink: entry.by_uplink,
-        tls: tls.map(|mut tls| {
-            if target.scheme == "wss" {
-                tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-            }
-            Arc::new(tls)
-        }),
         target,
+    };
+    Ok((plan, selection))
+}
+
+/// TLS as the entry and the key store of that moment want it.
+fn set_up(entry: BrokerEntry, means: Arc<Means>, state: watch::Receiver<Arc<State>>) -> SetUp {
+    Box::new(move || {
+        let state = Arc::clone(&state.borrow());
+        let (certificate, policy) = (entry.certificate_id.as_deref(), entry.cert_path_validation_policy_id.as_deref());
+        means.keys.with(&state.keystore).client_config(certificate, policy, means.insecure)
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,9 @@
 //!
 //!   connection lost: what is not done stays, in its order. CONNACK: the broker knows us: the same again, marked as such;
 //!                    it does not: what it never acknowledged is published anew
+//!
+//! the first CONNACK says that the broker knows us, from a life before this one: it may hold ids of messages that nobody remembers, and would take
+//!                    new ones with these ids for them (§4.3.3): DISCONNECT, once with a clean session, DISCONNECT, and then as always
 //! ```
 
 use super::packet::{self, Connect, Heard, Publish, Qos, Strange};
@@ -40,6 +43,9 @@ pub(super) enum Broken {
     /// An answer to nothing.
     #[error("the broker answers what was not asked")]
     Unasked,
+    /// It has to forget a life before this one: connect again at once. DISCONNECT is to be sent before.
+    #[error("the broker remembers an earlier life of this device")]
+    Again,
 }
 
 /// The codes of MQTT 3.1.1 §3.2.2.3.
@@ -80,10 +86,22 @@ struct Open {
     asked: Option<Duration>,
 }
 
+/// What the broker may remember of this client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Memory {
+    /// It has not said yet.
+    Unknown,
+    /// Something of a life before this one.
+    Another,
+    /// What this session told it.
+    Own,
+}
+
 /// What is on its way to one broker.
 #[derive(Debug)]
 pub(super) struct Session {
     qos: Qos,
+    memory: Memory,
     on_their_way: VecDeque<OnItsWay>,
     last_id: u16,
     open: Option<Open>,
@@ -91,14 +109,15 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn new(qos: Qos) -> Self {
-        Self { qos, on_their_way: VecDeque::new(), last_id: 0, open: None }
+        Self { qos, memory: Memory::Unknown, on_their_way: VecDeque::new(), last_id: 0, open: None }
     }
 
     /// A connection is open: what to send first.
     pub(super) fn open(&mut self, now: Duration, who: &Connect<'_>, out: &mut BytesMut) {
         self.open = Some(Open { accepted: false, heard: now, asked: None });
         // Only what is acknowledged needs a broker that remembers.
-        packet::connect(out, &Connect { clean: self.qos == Qos::AtMostOnce, ..who.clone() });
+        let clean = self.qos == Qos::AtMostOnce || self.memory == Memory::Another;
+        packet::connect(out, &Connect { clean, ..who.clone() });
     }
 
     /// The connection is over.
@@ -152,6 +171,14 @@ impl Session {
         match heard {
             Heard::Connack { .. } if open.accepted => return Err(Broken::Unasked),
             Heard::Connack { session, code: 0 } => {
+                let memory = std::mem::replace(&mut self.memory, Memory::Own);
+                if memory == Memory::Unknown && session && self.qos != Qos::AtMostOnce {
+                    self.memory = Memory::Another;
+                }
+                if memory == Memory::Another || self.memory == Memory::Another {
+                    packet::disconnect(out);
+                    return Err(Broken::Again);
+                }
                 open.accepted = true;
                 self.repeat(session, out);
             }
@@ -252,6 +279,49 @@ mod tests {
         open(&mut session);
         assert_eq!(hear(&mut session, YES), b"");
         session
+    }
+
+    /// Connects: the flags of CONNECT, and what the answer leads to.
+    fn connect(session: &mut Session, answer: Heard) -> (u8, Result<(), Broken>, Vec<u8>) {
+        let mut out = BytesMut::new();
+        session.open(seconds(0), &WHO, &mut out);
+        let flags = out[9];
+        out.clear();
+        (flags, session.hear(seconds(1), answer, &mut out), out.to_vec())
+    }
+
+    #[test]
+    fn a_life_before_this_one_is_forgotten_before_anything_is_published() {
+        const DISCONNECT: &[u8] = b"\xe0\0";
+        for qos in [Qos::AtLeastOnce, Qos::ExactlyOnce] {
+            let mut session = Session::new(qos);
+            assert_eq!(connect(&mut session, KNOWN), (0, Err(Broken::Again), DISCONNECT.to_vec()));
+            assert!(!session.has_room());
+            session.close();
+            // A connection that breaks before its answer changes nothing.
+            open(&mut session);
+            session.close();
+            assert_eq!(connect(&mut session, YES), (2, Err(Broken::Again), DISCONNECT.to_vec()));
+            assert!(!session.has_room());
+            session.close();
+            assert_eq!(connect(&mut session, YES), (0, Ok(()), Vec::new()));
+            publish(&mut session, "a");
+            session.close();
+            // From now on it is this session that the broker knows.
+            let (flags, heard, again) = connect(&mut session, KNOWN);
+            assert_eq!((flags, heard, again.len()), (0, Ok(()), 8));
+        }
+    }
+
+    #[test]
+    fn a_broker_that_never_forgets_is_asked_once() {
+        let mut session = Session::new(Qos::ExactlyOnce);
+        for result in [Err(Broken::Again), Err(Broken::Again), Ok(())] {
+            assert_eq!(connect(&mut session, KNOWN).1, result);
+            session.close();
+        }
+        let mut session = Session::new(Qos::AtMostOnce);
+        assert_eq!(connect(&mut session, KNOWN), (2, Ok(()), Vec::new()), "it was clean already");
     }
 
     #[test]
