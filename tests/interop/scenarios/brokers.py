@@ -158,8 +158,7 @@ def forms(scene):
     check(set(kept) == {motion(f"site/{form}") for form in FORMS}, f"kept: {kept}")
     tell(device, "", gone=True)
     for form in FORMS:
-        gone = subscriber.wait("up", topic=motion(f"site/{form}"), payloadlen=0)
-        check(gone["payload"] == "", f"{form}: {gone}")
+        subscriber.wait("up", topic=motion(f"site/{form}"), payloadlen=0)
     check(broker.kept(motion("+/+")) == {}, "a property that is no more is still kept")
 
 
