@@ -110,8 +110,9 @@ impl Client {
     }
 }
 
+/// A device that can tell of motion and of a relay, and does not by itself.
 async fn camera() -> Camera {
-    let camera = Camera::start().await;
+    let camera = Camera::start_with(quiet).await;
     camera.device.events().offer(&[find(MOTION).unwrap(), find("Device/Trigger/Relay").unwrap()]);
     camera
 }
@@ -124,6 +125,7 @@ fn config(address: &str) -> EventBrokerConfig {
     EventBrokerConfig::with(|config| {
         config.address = address.to_owned();
         config.topic_prefix = "site/camera".to_owned();
+        config.publish_filter = filter("tns1:VideoSource//.");
     })
 }
 

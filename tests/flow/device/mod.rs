@@ -144,6 +144,14 @@ fn config(folder: &TempDir, change: impl FnOnce(&mut Config)) -> Config {
     config
 }
 
+/// Nothing that tells anything by itself.
+fn quiet(config: &mut Config) {
+    config.sources.machine = None;
+    config.sources.topics.clear();
+    config.sources.video_sources.clear();
+    config.sources.digital_inputs.clear();
+}
+
 fn soap(path: &str, message: impl Into<Vec<u8>>) -> Request<Vec<u8>> {
     let request = Request::post(path).header("content-type", envelope::CONTENT_TYPE).header("host", "camera.test:80");
     request.body(message.into()).unwrap()

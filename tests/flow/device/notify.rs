@@ -111,9 +111,9 @@ async fn came_in(request: Request<hyper::body::Incoming>, tell: mpsc::Sender<Cam
     answered.await.unwrap_or_default()
 }
 
-/// A device that can tell of motion.
+/// A device that can tell of motion, and does not by itself.
 async fn camera() -> Camera {
-    let camera = Camera::start().await;
+    let camera = Camera::start_with(quiet).await;
     camera.device.events().offer(&[find(MOTION).unwrap()]);
     camera
 }
