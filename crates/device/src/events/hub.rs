@@ -7,8 +7,8 @@ use super::log::Log;
 use super::notification::{LARGEST, Notification, Occurrence, Untold};
 use super::offered::Offered;
 use super::owner::{Owner, is_local_administrator};
-use super::property::{Properties, message};
-use super::pull::{MAX_BYTES, Progress};
+use super::property::{Becomes, Properties, message};
+use super::pull::{MAX_BYTES, MAX_MESSAGES, Progress};
 use super::queue::{BUDGET, DEEPEST, Total};
 use super::replay::BEGIN;
 use super::subscription::{Kind, Lasts, Lease, Refused, Subscription, Waiting, Wanted};
@@ -68,17 +68,15 @@ impl Hub {
         }
         let description = self.offered.check(&mut occurrence)?;
         let mut message = message(&occurrence, occurrence.time.unwrap_or(now.wall));
-        let number = self.number + 1;
         let mut property = None;
         if description.property {
-            let Some(becomes) = self.properties.become_(&occurrence, number, &message)? else { return Ok(()) };
+            let Some(becomes) = self.become_(now, &occurrence, &message)? else { return Ok(()) };
             message.property_operation = Some(becomes.operation);
             property = Some(becomes.property);
         }
-        self.number = number;
+        self.number += 1;
         self.reap(now);
-        let told = Notification::new(number, occurrence.topic, message).held(property, self.total.held());
-        let told = Arc::new(told);
+        let told = Arc::new(Notification::new(self.number, occurrence.topic, message).about(property));
         if let Some(log) = &self.log {
             log.append(&told);
         }
@@ -87,19 +85,26 @@ impl Hub {
         Ok(())
     }
 
+    /// What becomes of a property. When there are too many, operations that are over make room, and are told to be gone.
+    fn become_(&mut self, now: Now, occurrence: &Occurrence, message: &Message) -> Result<Option<Becomes>, Untold> {
+        loop {
+            let full = match self.properties.become_(occurrence, self.number + 1, message) {
+                Err(full) => full,
+                becomes => return becomes,
+            };
+            let gone = self.properties.dispensable(occurrence).ok_or(full)?;
+            self.tell(now, gone)?;
+        }
+    }
+
     fn distribute(&mut self, told: &Arc<Notification>) {
-        for subscription in self.subscriptions.values_mut() {
+        // Whoever reads the log meets it there, or went the other way.
+        for subscription in self.subscriptions.values_mut().filter(|subscription| subscription.replay.is_none()) {
             if subscription.admits(told.message.property_operation)
                 && subscription.selection.wants(&told.topic, &told.message)
             {
-                let is_news = match &mut subscription.replay {
-                    Some(replaying) => replaying.told(told.number),
-                    None => {
-                        subscription.queue.push(Arc::clone(told));
-                        true
-                    }
-                };
-                if is_news && !subscription.paused {
+                subscription.queue.push(Arc::clone(told));
+                if !subscription.paused {
                     subscription.wake.notify_one();
                 }
             }
@@ -107,7 +112,7 @@ impl Hub {
     }
 
     /// While all that waits takes too much, whoever has most loses some.
-    fn keep_budget(&mut self) {
+    pub(super) fn keep_budget(&mut self) {
         while self.total.bytes() > BUDGET {
             let longest = self.subscriptions.values_mut().max_by_key(|subscription| subscription.queue.weight());
             match longest.filter(|subscription| !subscription.queue.is_empty()) {
@@ -119,7 +124,7 @@ impl Hub {
 
     /// Listens from within the process.
     pub(super) fn follow(&mut self, selection: Selection, options: &Follow) -> (u64, Arc<Notify>) {
-        let subscription = Subscription::new(selection, options.changed_only, options.capacity, None);
+        let subscription = Subscription::new(selection, options.changed_only, options.capacity, &self.total);
         let (key, wake) = self.add(subscription);
         if options.initialized {
             self.repeat(key);
@@ -163,13 +168,14 @@ impl Hub {
         }
         let own = alike().filter(|lease| lease.owner == owner).count();
         if !is_local_administrator(caller) && own >= wanted.kind.most_of_one() {
-            return Err(Refused::TooMany(wanted.kind.most_of_one()));
+            return Err(Refused::TooManyOfOne(wanted.kind.most_of_one()));
         }
         let id = random_id()?;
         let deadline = now.monotonic + life;
         let lease = Lease { id: id.clone(), owner, kind: wanted.kind, life, deadline };
         let lasts = lasts(now, &lease);
-        let subscription = Subscription::new(wanted.selection, wanted.changed_only, DEEPEST, Some(lease));
+        let mut subscription = Subscription::new(wanted.selection, wanted.changed_only, DEEPEST, &self.total);
+        subscription.lease = Some(lease);
         let (key, wake) = self.add(subscription);
         self.ids.insert(id.clone(), key);
         self.repeat(key);
@@ -229,16 +235,15 @@ impl Hub {
     /// Tells a subscription the states of the properties that it wants (§9.4.2, §9.5).
     pub(super) fn repeat(&mut self, key: u64) {
         let Some(subscription) = self.subscriptions.get_mut(&key) else { return };
-        // §9.1.5, §9.5: whoever reads what was hears nothing of states.
-        if subscription.replay.is_some() || !subscription.admits(Some(PropertyOperation::Initialized)) {
+        // §9.1.5, §9.5: whoever sought hears nothing of states, also when it is back at what happens.
+        if subscription.has_sought || !subscription.admits(Some(PropertyOperation::Initialized)) {
             return;
         }
-        let total = &self.total;
-        let make = |told: Notification, property| Arc::new(told.held(Some(property), total.held()));
         let wants = |topic: &Topic, message: &Message| subscription.selection.wants(topic, message);
-        let states = self.properties.initialized(wants, make);
+        let states = self.properties.initialized(wants);
         states.into_iter().for_each(|told| subscription.queue.push(told));
         subscription.wake.notify_one();
+        self.keep_budget();
     }
 
     /// The state of the property of this topic that changed last.
@@ -275,23 +280,28 @@ impl Hub {
         if subscription.waiting.is_some() {
             return Err(Refused::Pulling);
         }
-        subscription.waiting = Some(Waiting { until: now.monotonic + timeout, timeout, limit });
+        subscription.waiting = Some(Waiting { until: now.monotonic + timeout, timeout, limit, has_read: false });
         Ok((key, Arc::clone(&subscription.wake)))
     }
 
     /// How far the PullMessages of a pull point is.
     pub(super) fn progress(&mut self, now: Now, key: u64) -> Progress {
         let Some(subscription) = self.subscriptions.get_mut(&key) else { return Progress::Ended };
-        let Some(waiting) = subscription.waiting else { return Progress::Ended };
+        let Some(waiting) = &mut subscription.waiting else { return Progress::Ended };
         // What an answer has that is still on its way may come back, and then comes first.
         let messages = match subscription.delivering {
             true => Vec::new(),
             false => subscription.queue.take(waiting.limit, MAX_BYTES),
         };
         if messages.is_empty() {
-            let replaying = subscription.replay.as_ref().filter(|replaying| replaying.has_more());
-            if let Some(replaying) = replaying.filter(|_| !subscription.delivering) {
-                return Progress::Read(Arc::clone(&replaying.place), self.number);
+            let replaying = subscription.replay.as_ref().filter(|replaying| !replaying.finished);
+            // Once whatever the timeout is, and then as long as there is time.
+            let may_read = !subscription.delivering && (!waiting.has_read || now.monotonic < waiting.until);
+            if let Some(replaying) = replaying.filter(|_| may_read) {
+                waiting.has_read = true;
+                // When memory is short, no more than what goes at once.
+                let most = if self.total.bytes() > BUDGET / 2 { waiting.limit } else { MAX_MESSAGES };
+                return Progress::Read { place: Arc::clone(&replaying.place), most, until: waiting.until };
             }
             if now.monotonic < waiting.until {
                 return Progress::Wait(waiting.until);
@@ -326,6 +336,7 @@ impl Hub {
         subscription.delivering = false;
         subscription.queue.put_back(back);
         subscription.wake.notify_one();
+        self.keep_budget();
     }
 
     /// Ends one, with all that it has.
@@ -354,6 +365,12 @@ impl Hub {
     /// Ends those of this owner.
     pub(super) fn forget(&mut self, owner: &Owner) {
         self.end_those(|subscription| subscription.lease.as_ref().is_some_and(|lease| lease.owner == *owner));
+    }
+
+    /// Ends what this owner's consumers are sent: whoever lost a right may have lost that to subscribe.
+    pub(super) fn withdraw(&mut self, owner: &Owner) {
+        let sent = |lease: &Lease| lease.kind == Kind::Producer && lease.owner == *owner;
+        self.end_those(|subscription| subscription.lease.as_ref().is_some_and(sent));
     }
 
     /// Whether somebody waits for messages and has not taken what there is.

@@ -43,6 +43,7 @@ use oriel_soap::Caller;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// How long the last message of a device may take to those who wait.
 const MOMENT: Duration = Duration::from_secs(1);
@@ -58,6 +59,8 @@ struct Inner {
     clock: Clock,
     /// Who makes the messages: the device, by its name for ever.
     producer: String,
+    /// Who may read the log.
+    reads: Arc<Semaphore>,
 }
 
 impl fmt::Debug for Events {
@@ -70,7 +73,8 @@ impl Events {
     /// The events of the device that is named so, `urn:uuid:…`, and what keeps them.
     pub(crate) fn new(producer: String, log: Option<Log>) -> Self {
         let hub = Hub::new(log.map(Arc::new));
-        Self(Arc::new(Inner { hub: Mutex::new(hub), clock: Clock::default(), producer }))
+        let reads = Arc::new(Semaphore::new(replay::READS));
+        Self(Arc::new(Inner { hub: Mutex::new(hub), clock: Clock::default(), producer, reads }))
     }
 
     /// Offers topics: they are told by GetEventProperties, and what happens there can be told from now on.
@@ -161,6 +165,11 @@ impl Events {
     /// Ends what this owner has: who is no more must hear no more.
     pub(crate) fn forget(&self, owner: &Owner) {
         self.hub().forget(owner);
+    }
+
+    /// Ends what is sent for this owner, who may have less than before; what it pulls is asked for by its rights each time.
+    pub(crate) fn withdraw(&self, owner: &Owner) {
+        self.hub().withdraw(owner);
     }
 
     /// The topics that are offered.

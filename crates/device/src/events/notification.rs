@@ -1,6 +1,5 @@
 //! What happened, as its source tells it, and as everybody hears of it (Core §9.4).
 
-use super::queue::Held;
 use jiff::Timestamp;
 use oriel_onvif::events::expression::CONCRETE_SET;
 use oriel_onvif::events::{Description, ItemList, Message, SimpleItem};
@@ -9,6 +8,7 @@ use oriel_onvif::ns;
 use oriel_soap::With;
 use oriel_soap::xml::{Any, Writer, XmlWrite};
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicUsize;
 
 /// The largest message: what its names and values come to in bytes.
 pub(super) const LARGEST: usize = 16 * 1024;
@@ -151,6 +151,11 @@ pub enum Untold {
     TooManyProperties(usize),
 }
 
+/// What a message with so many bytes of text takes in memory, about: its parts, and the same again in XML.
+pub(super) fn weight_of(texts: usize) -> usize {
+    640 + 2 * texts
+}
+
 /// One message as it goes to all who want it: shared, and written once.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -165,21 +170,21 @@ pub struct Notification {
     pub(super) property: Option<u64>,
     weight: usize,
     xml: OnceLock<Any>,
-    _held: Option<Held>,
+    /// In how many queues it waits.
+    pub(super) queues: AtomicUsize,
 }
 
 impl Notification {
     /// A message that was told once.
     pub fn new(number: u64, topic: Topic, message: Message) -> Self {
-        // What its parts take, and the same again in XML.
         let texts = message.groups().map(of_list).sum::<usize>();
-        let weight = 640 + 2 * (texts + topic.0.iter().map(|step| step.local.len()).sum::<usize>());
-        Self { number, topic, message, property: None, weight, xml: OnceLock::new(), _held: None }
+        let weight = weight_of(texts + topic.0.iter().map(|step| step.local.len()).sum::<usize>());
+        Self { number, topic, message, property: None, weight, xml: OnceLock::new(), queues: AtomicUsize::new(0) }
     }
 
-    /// The same, of a property, and counted as long as somebody has it.
-    pub(super) fn held(self, property: Option<u64>, held: Held) -> Self {
-        Self { property, _held: Some(held.of(self.weight)), ..self }
+    /// The same, about a property.
+    pub(super) fn about(self, property: Option<u64>) -> Self {
+        Self { property, ..self }
     }
 
     /// What it takes in memory, about, in bytes.

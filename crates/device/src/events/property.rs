@@ -6,7 +6,7 @@
 //! ```
 
 use super::notification::{Notification, Occurrence, Untold};
-use oriel_onvif::events::{ItemList, Message, PropertyOperation, SimpleItem};
+use oriel_onvif::events::{ItemList, Message, PropertyOperation, SimpleItem, topics};
 use oriel_onvif::notification::Topic;
 use oriel_soap::With;
 use std::collections::{BTreeMap, HashMap};
@@ -40,6 +40,23 @@ struct State {
     /// The same, once somebody wanted it.
     told: Option<Arc<Notification>>,
     size: usize,
+}
+
+/// The topic of operations that go on after their answer.
+const OPERATION: &str = "Monitoring/AsynchronousOperationStatus";
+
+impl State {
+    fn is_operation(&self) -> bool {
+        topics::find(OPERATION).is_some_and(|topic| self.topic == Topic::of(topic))
+    }
+
+    /// Of an operation: it is done, or it failed.
+    fn is_over(&self) -> bool {
+        let data = data(&self.message);
+        let done = data.simple_item.iter().filter(|item| item.name == "Progress");
+        let done = done.filter_map(|item| item.value.parse::<f32>().ok()).any(|progress| progress >= 1.0);
+        done || data.element_item.iter().any(|item| item.name == "Error")
+    }
 }
 
 /// The states, in the order in which the properties came to be.
@@ -97,23 +114,34 @@ impl Properties {
         Ok(Some(Becomes { property, operation }))
     }
 
+    /// What makes room for this one, if anything may: the operation that is over and changed least lately, or else the one that changed
+    /// least lately. Each operation is a property of its own, and nobody says when one is looked at for the last time (Core §8.9.7). What
+    /// the device's components are is not forgotten.
+    pub(super) fn dispensable(&self, newcomer: &Occurrence) -> Option<Occurrence> {
+        let own = self.known.get(&Identity::of(newcomer)).copied();
+        let others = self.states.iter().filter(|(property, state)| Some(**property) != own && state.is_operation());
+        let (_, state) = others.min_by_key(|(_, state)| (!state.is_over(), state.number))?;
+        let items = |list: &Option<ItemList>| list.iter().flat_map(|list| list.simple_item.clone()).collect();
+        let mut gone = Occurrence::at_topic(state.topic.clone()).gone();
+        (gone.source, gone.key) = (items(&state.message.source), items(&state.message.key));
+        (gone.data, gone.time) = (data(&state.message).clone(), newcomer.time);
+        Some(gone)
+    }
+
     /// The state of the topic's property that changed last.
     pub(super) fn current(&self, topic: &Topic) -> Option<Message> {
         let states = self.states.values().filter(|state| state.topic.steps().eq(topic.steps()));
         states.max_by_key(|state| state.number).map(|state| state.message.clone())
     }
 
-    /// The states, each as a message that says Initialized; made by `make` when it is wanted first.
-    pub(super) fn initialized(
-        &mut self,
-        wants: impl Fn(&Topic, &Message) -> bool,
-        make: impl Fn(Notification, u64) -> Arc<Notification>,
-    ) -> Vec<Arc<Notification>> {
+    /// The states, each as a message that says Initialized; made when it is wanted first.
+    pub(super) fn initialized(&mut self, wants: impl Fn(&Topic, &Message) -> bool) -> Vec<Arc<Notification>> {
         let mut told = Vec::new();
         for (property, state) in &mut self.states {
             if wants(&state.topic, &state.message) {
                 let message = || Notification::new(state.number, state.topic.clone(), state.message.clone());
-                told.push(Arc::clone(state.told.get_or_insert_with(|| make(message(), *property))));
+                let make = || Arc::new(message().about(Some(*property)));
+                told.push(Arc::clone(state.told.get_or_insert_with(make)));
             }
         }
         told

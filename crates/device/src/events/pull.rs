@@ -20,8 +20,8 @@ pub(super) const MAX_BYTES: usize = 192 * 1024;
 pub(super) enum Progress {
     /// The answer, empty if its time is over.
     Done { messages: Vec<Arc<Notification>>, lasts: Lasts, epoch: u64 },
-    /// The log has to be read there first; the number is that of the last message now.
-    Read(Arc<Replay>, u64),
+    /// The log has to be read there first, so many messages at most.
+    Read { place: Arc<Replay>, most: usize, until: Duration },
     /// Until then at most.
     Wait(Duration),
     /// The pull point is no more.
@@ -67,7 +67,7 @@ impl Pull {
                     let delivery = Delivery::new(&self, epoch, messages.clone());
                     return Ok(Pulled { messages, lasts, delivery });
                 }
-                Progress::Read(place, told) => self.read(place, told).await,
+                Progress::Read { place, most, until } => self.read(place, most, until).await,
                 Progress::Wait(until) => {
                     let until = self.events.0.clock.at(until);
                     // Either way there is something to look at.

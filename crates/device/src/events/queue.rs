@@ -10,7 +10,8 @@ pub(super) const DEEPEST: usize = 4096;
 /// What all messages that wait for anybody may come to in bytes, each counted once.
 pub(super) const BUDGET: usize = 4 * 1024 * 1024;
 
-/// Counts a message among those that somebody has, as long as it lives.
+/// What waits in all queues of a hub, each message counted once. What only the log has is none of it, since no queue that is emptied gives
+/// it back; nor is an answer on its way, of which each pull point has one at most.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Total(Arc<AtomicUsize>);
 
@@ -20,29 +21,18 @@ impl Total {
         self.0.load(Ordering::Relaxed)
     }
 
-    pub(super) fn held(&self) -> Held {
-        Held { total: self.clone(), weight: 0 }
+    /// A message waits in a queue, or in one more.
+    fn add(&self, message: &Notification) {
+        if message.queues.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.0.fetch_add(message.weight(), Ordering::Relaxed);
+        }
     }
-}
 
-/// The place of one message in the total.
-#[derive(Debug)]
-pub(super) struct Held {
-    total: Total,
-    weight: usize,
-}
-
-impl Held {
-    pub(super) fn of(self, weight: usize) -> Self {
-        self.total.0.fetch_add(weight, Ordering::Relaxed);
-        let total = self.total.clone();
-        Self { total, weight }
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.total.0.fetch_sub(self.weight, Ordering::Relaxed);
+    /// It left one.
+    fn remove(&self, message: &Notification) {
+        if message.queues.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.fetch_sub(message.weight(), Ordering::Relaxed);
+        }
     }
 }
 
@@ -53,12 +43,13 @@ pub(super) struct Queue {
     weight: usize,
     most: usize,
     lost: u64,
+    total: Total,
 }
 
 impl Queue {
-    /// A queue of `most` messages.
-    pub(super) fn new(most: usize) -> Self {
-        Self { waiting: VecDeque::new(), weight: 0, most: most.max(1), lost: 0 }
+    /// A queue of `most` messages, counted in the total.
+    pub(super) fn new(most: usize, total: Total) -> Self {
+        Self { waiting: VecDeque::new(), weight: 0, most: most.max(1), lost: 0, total }
     }
 
     #[cfg(test)]
@@ -76,6 +67,7 @@ impl Queue {
 
     pub(super) fn push(&mut self, message: Arc<Notification>) {
         self.weight += message.weight();
+        self.total.add(&message);
         self.waiting.push_back(message);
         if self.waiting.len() > self.most {
             self.shed();
@@ -92,6 +84,7 @@ impl Queue {
                 break;
             }
             self.weight -= message.weight();
+            self.total.remove(message);
             taken.extend(self.waiting.pop_front());
         }
         taken
@@ -101,6 +94,7 @@ impl Queue {
     pub(super) fn put_back(&mut self, messages: Vec<Arc<Notification>>) {
         for message in messages.into_iter().rev() {
             self.weight += message.weight();
+            self.total.add(&message);
             self.waiting.push_front(message);
         }
         if self.waiting.len() > self.most {
@@ -110,7 +104,7 @@ impl Queue {
 
     /// Forgets all that waits, which was asked for.
     pub(super) fn clear(&mut self) {
-        self.waiting.clear();
+        self.waiting.drain(..).for_each(|message| self.total.remove(&message));
         self.weight = 0;
     }
 
@@ -136,13 +130,22 @@ impl Queue {
                     })
                 });
             wanted -= usize::from(goes);
+            if goes {
+                self.total.remove(message);
+            }
             !goes
         });
         if self.waiting.len() == before {
-            self.waiting.pop_front();
+            self.waiting.pop_front().iter().for_each(|message| self.total.remove(message));
         }
         self.weight = self.waiting.iter().map(|message| message.weight()).sum();
         self.lost += (before - self.waiting.len()) as u64;
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.clear();
     }
 }
 
@@ -153,8 +156,7 @@ mod tests {
     use oriel_onvif::notification::Topic;
 
     fn message(number: u64, property: Option<u64>) -> Arc<Notification> {
-        let held = Total::default().held();
-        Arc::new(Notification::new(number, Topic::default(), Message::default()).held(property, held))
+        Arc::new(Notification::new(number, Topic::default(), Message::default()).about(property))
     }
 
     fn numbers(queue: &mut Queue) -> Vec<u64> {
@@ -163,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_full_queue_keeps_the_last_state_of_each_property() {
-        let mut queue = Queue::new(4);
+        let mut queue = Queue::new(4, Total::default());
         for (number, property) in [(1, Some(7)), (2, None), (3, Some(7)), (4, Some(8)), (5, None)] {
             queue.push(message(number, property));
         }
@@ -180,14 +182,14 @@ mod tests {
 
     #[test]
     fn when_all_are_last_states_the_oldest_goes() {
-        let mut queue = Queue::new(2);
+        let mut queue = Queue::new(2, Total::default());
         (1..=3).for_each(|number| queue.push(message(number, Some(number))));
         assert_eq!((queue.take_lost(), numbers(&mut queue)), (1, vec![2, 3]));
     }
 
     #[test]
     fn what_is_put_back_comes_first_again() {
-        let mut queue = Queue::new(8);
+        let mut queue = Queue::new(8, Total::default());
         (1..=5).for_each(|number| queue.push(message(number, None)));
         let taken = queue.take(3, usize::MAX);
         assert_eq!(taken.len(), 3);
@@ -198,7 +200,7 @@ mod tests {
 
     #[test]
     fn one_message_is_taken_however_large_it_is() {
-        let mut queue = Queue::new(8);
+        let mut queue = Queue::new(8, Total::default());
         (1..=2).for_each(|number| queue.push(message(number, None)));
         assert_eq!(queue.take(8, 1).len(), 1);
         assert_eq!(queue.take(0, 1).len(), 0);
@@ -206,14 +208,22 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_counted_once_and_as_long_as_somebody_has_it() {
+    fn a_message_is_counted_once_and_as_long_as_it_waits_somewhere() {
         let total = Total::default();
-        let message = Arc::new(Notification::new(1, Topic::default(), Message::default()).held(None, total.held()));
-        let other = Arc::clone(&message);
-        assert_eq!(total.bytes(), message.weight());
-        drop(message);
-        assert!(total.bytes() > 0);
-        drop(other);
+        let mut queues = [8, 8, 1].map(|most| Queue::new(most, total.clone()));
+        let first = message(1, None);
+        queues.iter_mut().for_each(|queue| queue.push(Arc::clone(&first)));
+        assert_eq!(total.bytes(), first.weight(), "once, however many queues have it");
+        // One is full, one is emptied, from one it is taken.
+        let second = message(2, None);
+        queues[2].push(Arc::clone(&second));
+        queues[1].clear();
+        assert_eq!(total.bytes(), first.weight() + second.weight());
+        let taken = queues[0].take(1, usize::MAX);
+        assert_eq!(total.bytes(), second.weight(), "what was taken waits no more, whoever has it still");
+        queues[0].put_back(taken);
+        assert_eq!(total.bytes(), first.weight() + second.weight());
+        drop(queues);
         assert_eq!(total.bytes(), 0);
     }
 }

@@ -3,7 +3,7 @@
 use super::clock::Now;
 use super::follower::Follower;
 use super::owner::Owner;
-use super::queue::Queue;
+use super::queue::{Queue, Total};
 use super::replay::Replaying;
 use jiff::Timestamp;
 use oriel_onvif::events::{PropertyOperation, Selection};
@@ -12,9 +12,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// How many pull points there may be on the LAN, and as many through uplinks.
+/// How many pull points one may have, an account or a cloud.
 pub(crate) const MAX_PULL_POINTS: usize = 64;
-/// How many producers of Notify messages there may be on the LAN, and as many through uplinks.
+/// How many producers of Notify messages one may have, an account or a cloud.
 pub(crate) const MAX_PRODUCERS: usize = 16;
 
 /// What a subscription that has an address delivers by.
@@ -27,17 +27,17 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// How many there may be on the LAN, and as many through uplinks.
-    pub(super) fn most(self) -> usize {
+    /// How many one cloud, or one account that is no administrator's, may have: what the capabilities tell.
+    pub(super) fn most_of_one(self) -> usize {
         match self {
             Self::PullPoint => MAX_PULL_POINTS,
             Self::Producer => MAX_PRODUCERS,
         }
     }
 
-    /// How many of them one cloud, or one account that is no administrator's, may have: nobody takes all places from the others.
-    pub(super) fn most_of_one(self) -> usize {
-        self.most() * 3 / 4
+    /// How many there may be on the LAN, and as many through uplinks: a quarter stays for others when one has all that it may have.
+    pub(super) fn most(self) -> usize {
+        (self.most_of_one() * 4).div_ceil(3)
     }
 }
 
@@ -78,6 +78,8 @@ pub(crate) enum Refused {
     Unknown,
     /// All places are taken: so many there are.
     TooMany(usize),
+    /// Whoever asks has as many as one may have.
+    TooManyOfOne(usize),
     /// It cannot last so long, or so short.
     Life { now: Timestamp, least: Timestamp, most: Timestamp },
     /// A PullMessages waits already.
@@ -106,6 +108,8 @@ pub(super) struct Waiting {
     pub(super) until: Duration,
     pub(super) timeout: Duration,
     pub(super) limit: usize,
+    /// The log was read for it.
+    pub(super) has_read: bool,
 }
 
 /// One who listens.
@@ -124,22 +128,25 @@ pub(super) struct Subscription {
     pub(super) delivering: bool,
     /// It reads the log, and not what happens.
     pub(super) replay: Option<Replaying>,
+    /// It did so once: states are not repeated any more.
+    pub(super) has_sought: bool,
     /// Counts Seeks: what comes back from before one is not wanted any more.
     pub(super) epoch: u64,
 }
 
 impl Subscription {
-    pub(super) fn new(selection: Selection, changed_only: bool, capacity: usize, lease: Option<Lease>) -> Self {
+    pub(super) fn new(selection: Selection, changed_only: bool, capacity: usize, total: &Total) -> Self {
         Self {
             selection,
             changed_only,
-            queue: Queue::new(capacity),
+            queue: Queue::new(capacity, total.clone()),
             wake: Arc::default(),
-            lease,
+            lease: None,
             paused: false,
             waiting: None,
             delivering: false,
             replay: None,
+            has_sought: false,
             epoch: 0,
         }
     }

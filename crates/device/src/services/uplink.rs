@@ -67,7 +67,8 @@ async fn set_uplink(call: Call, request: SetUplink) -> Result<SetUplinkResponse,
     let address = request.configuration.remote_address.clone();
     let entry = checked(request.configuration)?;
     let shared = Arc::clone(&call.shared);
-    call.change(move |state| {
+    let cloud = Owner::cloud(&entry.remote_address);
+    let takes = call.change(move |state| {
         // In the same step as the change, so that nobody deletes meanwhile what the uplink is about to name.
         resolve(&entry, shared.keys.with(&state.keystore))?;
         let existing = state.uplinks.iter().position(|known| known.is_at(&entry.remote_address));
@@ -79,9 +80,15 @@ async fn set_uplink(call: Call, request: SetUplink) -> Result<SetUplinkResponse,
                 |kind| wrong_address(format!("{address} leads to {kind}, which this device is not configured to dial"));
             shared.call_out.check(literal, by_uplink).map_err(refused)?;
         }
-        put(state, existing, UplinkEntry { by_uplink, ..entry }, shared.max_uplinks)
-    })
-    .await?;
+        let before = existing.map(|index| state.uplinks[index].user_level.clone()).unwrap_or_default();
+        let takes = before.iter().any(|level| !entry.user_level.contains(level));
+        put(state, existing, UplinkEntry { by_uplink, ..entry }, shared.max_uplinks)?;
+        Ok(takes)
+    });
+    if takes.await? {
+        // What is sent for the cloud was asked for with a level that it has no more.
+        call.shared.events.withdraw(&cloud);
+    }
     Ok(SetUplinkResponse::default())
 }
 

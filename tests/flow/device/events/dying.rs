@@ -5,8 +5,10 @@ use oriel_onvif::notification::{FaultKind, Unsubscribe};
 use tokio::io::AsyncWriteExt;
 
 /// Returns when a PullMessages waits at the pull point.
-async fn waits(camera: &Camera, point: &Point) {
-    while camera.pull(point, 0, 1).await.is_ok() {}
+pub(super) async fn waits(camera: &Camera, point: &Point) {
+    tokio::time::timeout(Duration::from_secs(20), async { while camera.pull(point, 0, 1).await.is_ok() {} })
+        .await
+        .expect("a PullMessages comes to wait");
 }
 
 /// Returns when none waits any more.

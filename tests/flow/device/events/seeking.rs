@@ -85,7 +85,7 @@ async fn a_pull_that_waits_is_given_what_is_sought() {
     camera.hot_at(2);
     let point = camera.create("user", &create(60)).await.unwrap();
     let (told, ()) = tokio::join!(camera.pull(&point, 60, 10), async {
-        while camera.pull(&point, 0, 1).await.is_ok() {}
+        super::dying::waits(&camera, &point).await;
         camera.at(point.path(), "user", &seek("2026-01-01T00:02:00Z", None)).await.unwrap();
     });
     assert_eq!(messages(&told.unwrap())[0].value("Value"), Some("2"));

@@ -2,7 +2,7 @@
 
 use super::record::{self, Place};
 use super::segments::Segment;
-use super::{Notification, Shared};
+use super::{Notification, Shared, weight_of};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::io;
@@ -10,12 +10,16 @@ use std::sync::Arc;
 
 /// Messages at once.
 const MOST: usize = 1024;
+/// What they take in memory, about; one message is read whatever it has.
+const MOST_BYTES: usize = 192 * 1024;
 
 /// A place in the log. What happens later is read too when it goes forwards; what clocks did before is in the order of time, and what is
 /// appended after the end was reached comes after it.
 pub struct Cursor {
     shared: Arc<Shared>,
     reverse: bool,
+    /// The time that was sought.
+    sought: Timestamp,
     /// The last message that was read, or where it begins: neither is read again.
     at: Place,
     /// Only messages behind this number …
@@ -34,10 +38,12 @@ pub struct Cursor {
 pub struct Read {
     /// The messages, in the direction of the cursor.
     pub messages: Vec<Arc<Notification>>,
-    /// BeginOfBuffer is to be told: before the messages when they are read forwards, behind them when backwards.
-    pub begin_of_buffer: bool,
+    /// BeginOfBuffer is to be told, with this time: before the messages when they are read forwards, behind them when backwards.
+    pub begin_of_buffer: Option<Timestamp>,
     /// There are more at this moment, those included that were appended since.
     pub more: bool,
+    /// Forwards, if there are no more: everything up to this number was read.
+    pub until: u64,
 }
 
 /// A message on its way out of the log.
@@ -46,11 +52,21 @@ enum Found {
     Waiting(Arc<Notification>),
 }
 
+impl Found {
+    /// What it takes in memory as a message, about.
+    fn weight(&self) -> usize {
+        match self {
+            Self::Body(body) => weight_of(body.len()),
+            Self::Waiting(notification) => notification.weight(),
+        }
+    }
+}
+
 impl Cursor {
     pub(super) fn new(shared: Arc<Shared>, time: Timestamp, reverse: bool) -> Self {
         let until = shared.state().last;
         let at = (time, if reverse { u64::MAX } else { 0 });
-        Self { shared, reverse, at, after: 0, until, first: true, told: false }
+        Self { shared, reverse, sought: time, at, after: 0, until, first: true, told: false }
     }
 
     /// Whether it goes backwards.
@@ -62,19 +78,11 @@ impl Cursor {
     /// The next messages, so many at most. Reads files: some milliseconds.
     pub fn next(&mut self, limit: usize) -> Read {
         let limit = limit.clamp(1, MOST);
-        let begins_before = self.begins_before();
-        let mut found = self.find(limit + 1);
+        let earliest = self.earliest();
+        let begins_before = self.begins_before(earliest);
+        let (mut found, mut too_many) = self.find(limit);
         if !self.reverse && found.is_empty() && self.go_on() {
-            found = self.find(limit + 1);
-        }
-        let too_many = found.len() > limit;
-        if too_many {
-            // The one that is too many is the farthest.
-            if self.reverse {
-                found.pop_first()
-            } else {
-                found.pop_last()
-            };
+            (found, too_many) = self.find(limit);
         }
         // Forwards it goes on with what was appended since the range was taken.
         let more = too_many || !self.reverse && self.shared.state().last > self.until;
@@ -91,20 +99,25 @@ impl Cursor {
             messages.reverse();
         }
         let begin = if self.reverse { !more } else { begins_before };
-        let begin_of_buffer = begin && !self.told;
+        let earliest = earliest.unwrap_or(self.sought);
+        let time = if self.reverse { earliest.min(self.at.0) } else { earliest };
+        let begin_of_buffer = (begin && !self.told).then_some(time);
         self.told |= begin;
-        Read { messages, begin_of_buffer, more }
+        Read { messages, begin_of_buffer, more, until: self.until }
+    }
+
+    /// The time of the earliest message that there is.
+    fn earliest(&self) -> Option<Timestamp> {
+        let state = self.shared.state();
+        let kept = state.segments.all().map(|segment| segment.earliest);
+        kept.chain(state.waiting.iter().map(|notification| notification.message.utc_time)).min()
     }
 
     /// Whether it reads from before the beginning: it was put there, or what it was about to read went.
-    fn begins_before(&mut self) -> bool {
+    fn begins_before(&mut self, earliest: Option<Timestamp>) -> bool {
         let first = std::mem::take(&mut self.first);
-        let state = self.shared.state();
-        let kept = state.segments.all().map(|segment| segment.earliest);
-        let waiting = state.waiting.iter().map(|notification| notification.message.utc_time);
-        let earliest = kept.chain(waiting).min();
         let before = earliest.is_none_or(|earliest| self.at.0 < earliest);
-        let went = state.segments.removed > self.after.max(self.at.1);
+        let went = self.shared.state().segments.removed > self.after.max(self.at.1);
         before && (first || went)
     }
 
@@ -118,19 +131,19 @@ impl Cursor {
         true
     }
 
-    /// The nearest messages in the order of time.
-    fn find(&self, limit: usize) -> BTreeMap<Place, Found> {
+    /// The nearest messages in the order of time, and whether there are more.
+    fn find(&self, limit: usize) -> (BTreeMap<Place, Found>, bool) {
         // A file that goes while it is looked for was the oldest: what is left is another question.
         for _ in 0..8 {
             if let Ok(found) = self.find_once(limit) {
                 return found;
             }
         }
-        BTreeMap::new()
+        (BTreeMap::new(), false)
     }
 
-    fn find_once(&self, limit: usize) -> io::Result<BTreeMap<Place, Found>> {
-        let mut nearest = Nearest { cursor: self, limit, found: BTreeMap::new() };
+    fn find_once(&self, limit: usize) -> io::Result<(BTreeMap<Place, Found>, bool)> {
+        let mut nearest = Nearest { cursor: self, limit, found: BTreeMap::new(), weight: 0, cut: false };
         let (mut segments, folder) = {
             let state = self.shared.state();
             for notification in &state.waiting {
@@ -166,7 +179,7 @@ impl Cursor {
                 nearest.offer(record.place(), || Found::Body(record.body().to_vec()));
             }
         }
-        Ok(nearest.found)
+        Ok((nearest.found, nearest.cut))
     }
 
     /// The file was the oldest and has been removed meanwhile.
@@ -185,29 +198,37 @@ impl Cursor {
     }
 }
 
-/// The messages nearest to a cursor, so many at most.
+/// The messages nearest to a cursor, so many at most, and of so many bytes.
 struct Nearest<'a> {
     cursor: &'a Cursor,
     limit: usize,
     found: BTreeMap<Place, Found>,
+    weight: usize,
+    /// There are more: all that are not here are farther than those that are.
+    cut: bool,
 }
 
 impl Nearest<'_> {
     fn farthest(&self) -> Option<Place> {
         let end = if self.cursor.reverse { self.found.first_key_value() } else { self.found.last_key_value() };
-        end.filter(|_| self.found.len() == self.limit).map(|(place, _)| *place)
+        end.filter(|_| self.cut).map(|(place, _)| *place)
     }
 
     fn offer(&mut self, place: Place, found: impl FnOnce() -> Found) {
         let nearer = |far: Place| if self.cursor.reverse { place > far } else { place < far };
-        let farthest = self.farthest();
-        if !self.cursor.is_ahead(place) || !farthest.is_none_or(nearer) {
+        if !self.cursor.is_ahead(place) || !self.farthest().is_none_or(nearer) {
             return;
         }
-        if let Some(farthest) = farthest {
-            self.found.remove(&farthest);
+        let found = found();
+        self.weight += found.weight();
+        // A message that is written just now may be met twice.
+        let twice = self.found.insert(place, found);
+        self.weight -= twice.map_or(0, |twice| twice.weight());
+        while self.found.len() > self.limit || self.weight > MOST_BYTES && self.found.len() > 1 {
+            let gone = if self.cursor.reverse { self.found.pop_first() } else { self.found.pop_last() };
+            self.weight -= gone.map_or(0, |(_, gone)| gone.weight());
+            self.cut = true;
         }
-        self.found.insert(place, found());
     }
 
     /// There is enough, and nothing in the file comes before it.

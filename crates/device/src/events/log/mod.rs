@@ -21,6 +21,7 @@ mod tests;
 pub use cursor::{Cursor, Read};
 
 use super::Notification;
+use super::notification::weight_of;
 use crate::store::StoreError;
 use jiff::Timestamp;
 use medium::{Files, Medium};
@@ -163,7 +164,7 @@ impl Log {
 
     /// Waits until everything that was appended is durable; false when the disk refuses.
     #[cfg(test)]
-    fn sync(&self) -> bool {
+    pub(super) fn sync(&self) -> bool {
         let mut state = self.shared.state();
         let until = state.last;
         (state.refused, state.hurry) = (false, true);

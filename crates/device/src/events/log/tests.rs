@@ -162,7 +162,7 @@ fn the_beginning_of_the_buffer_is_told_once() {
     let log = Log::open(folder.path(), small()).unwrap();
     let next = |cursor: &mut Cursor, limit| {
         let read = cursor.next(limit);
-        (read.messages.iter().map(|found| found.number).collect::<Vec<_>>(), read.begin_of_buffer)
+        (read.messages.iter().map(|found| found.number).collect::<Vec<_>>(), read.begin_of_buffer.is_some())
     };
     // Nothing was ever kept: any time is before the beginning.
     for reverse in [false, true] {
@@ -185,6 +185,51 @@ fn the_beginning_of_the_buffer_is_told_once() {
     assert_eq!(next(&mut cursor, 2), (vec![], false));
 }
 
+/// Strictly in the order of time (§9.1.2), like all that is read.
+#[test]
+fn the_beginning_of_the_buffer_has_the_time_of_what_is_oldest() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = Log::open(folder.path(), small()).unwrap();
+    let begin = |at: i64, reverse| log.cursor(time(at), reverse).next(9).begin_of_buffer;
+    assert_eq!((begin(7, false), begin(7, true)), (Some(time(7)), Some(time(7))), "nothing is kept");
+    [(1, 30), (2, 20), (3, 40)].into_iter().for_each(|(number, at)| log.append(&notification(number, time(at))));
+    assert_eq!((begin(0, false), begin(99, true)), (Some(time(20)), Some(time(20))));
+    assert_eq!(begin(7, true), Some(time(7)), "nothing is so old");
+    assert!(log.sync());
+    assert_eq!((begin(0, false), begin(99, true)), (Some(time(20)), Some(time(20))));
+}
+
+#[test]
+fn a_piece_is_bounded_in_bytes_and_nothing_is_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = Log::open(folder.path(), Bounds::new(32 << 20, 10_000)).unwrap();
+    for number in 1..=200_u64 {
+        let mut large = notification(number, time(number.cast_signed() % 7));
+        let own = Arc::get_mut(&mut large).unwrap();
+        own.message.key = Some([SimpleItem::new("k", "x".repeat(8000))].into_iter().collect());
+        log.append(&Arc::new(Notification::new(number, own.topic.clone(), own.message.clone())));
+    }
+    // From what waits, and from the files.
+    for synced in [false, true] {
+        assert!(!synced || log.sync());
+        for reverse in [false, true] {
+            let mut cursor = log.cursor(if reverse { Timestamp::MAX } else { Timestamp::MIN }, reverse);
+            let mut numbers = Vec::new();
+            loop {
+                let read = cursor.next(200);
+                let weight: usize = read.messages.iter().map(|message| message.weight()).sum();
+                assert!(weight <= 192 * 1024 && !read.messages.is_empty(), "{weight}");
+                numbers.extend(read.messages.iter().map(|message| (message.message.utc_time, message.number)));
+                if !read.more {
+                    break;
+                }
+            }
+            assert_eq!(numbers.len(), 200);
+            assert!(if reverse { numbers.is_sorted_by(|a, b| a > b) } else { numbers.is_sorted() });
+        }
+    }
+}
+
 #[test]
 fn what_is_too_much_goes_from_the_oldest_on_and_a_reader_that_is_overtaken_is_told() {
     let folder = tempfile::tempdir().unwrap();
@@ -201,7 +246,7 @@ fn what_is_too_much_goes_from_the_oldest_on_and_a_reader_that_is_overtaken_is_to
     fill(1..=100);
     let mut cursor = log.cursor(time(1), false);
     let read = cursor.next(10);
-    assert!(read.messages[0].number == 1 && !read.begin_of_buffer);
+    assert!(read.messages[0].number == 1 && read.begin_of_buffer.is_none());
     fill(101..=2000);
     let kept = everything(&log);
     assert!(kept.len() > 100 && kept.len() < 400, "{} of 2,000 fit", kept.len());
@@ -211,7 +256,7 @@ fn what_is_too_much_goes_from_the_oldest_on_and_a_reader_that_is_overtaken_is_to
     let read = cursor.next(1);
     assert_eq!(
         (read.messages[0].number, read.begin_of_buffer),
-        (kept[0], true),
+        (kept[0], Some(time(kept[0].cast_signed()))),
         "what it was to read is gone, and it is told"
     );
     assert_eq!(all(&mut cursor, 100), kept[1..], "it goes on where the buffer begins");

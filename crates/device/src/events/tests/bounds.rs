@@ -4,15 +4,26 @@ use super::*;
 use crate::events::Follow;
 use crate::events::owner::Owner;
 use crate::events::queue::BUDGET;
-use crate::events::{MAX_PULL_POINTS, Next};
+use crate::events::{MAX_PRODUCERS, MAX_PULL_POINTS, Next};
 
 #[test]
-fn all_places_that_are_told_are_there_and_one_more_is_not() {
+fn all_places_that_are_told_are_there_for_one_and_one_more_is_not() {
+    for (kind, told) in [(Kind::PullPoint, MAX_PULL_POINTS), (Kind::Producer, MAX_PRODUCERS)] {
+        for one in [lan("user", Level::User), lan("operator", Level::Operator), uplink("https://cloud.example/")] {
+            let mut house = House::new();
+            let mut make = || house.make(&one, Wanted { kind, ..wanted(None) }).map(|made| made.lasts);
+            assert!((0..told).all(|_| make().is_ok()), "{kind:?}");
+            assert_eq!(make(), Err(Refused::TooManyOfOne(told)));
+        }
+    }
+}
+
+#[test]
+fn all_places_are_there_and_one_more_is_not() {
     let mut house = House::new();
-    let mut points: Vec<_> = (0..MAX_PULL_POINTS).map(|_| house.pull_point(60)).collect();
-    assert_eq!(points.len(), 64);
+    let mut points: Vec<_> = (0..86).map(|_| house.pull_point(60)).collect();
     let refused = house.make(&admin(), wanted(None)).map(|made| made.lasts);
-    assert_eq!(refused, Err(Refused::TooMany(64)));
+    assert_eq!(refused, Err(Refused::TooMany(86)));
     let ended = points.pop().unwrap();
     house.hub.unsubscribe(house.now, &ended.id, &admin()).unwrap();
     points.push(house.pull_point(30));
@@ -22,7 +33,7 @@ fn all_places_that_are_told_are_there_and_one_more_is_not() {
     let mut ids: Vec<_> = points.iter().map(|point| point.id.clone()).collect();
     ids.sort();
     ids.dedup();
-    assert_eq!(ids.len(), 64, "each has an address of its own");
+    assert_eq!(ids.len(), 86, "each has an address of its own");
 }
 
 #[test]
@@ -30,18 +41,18 @@ fn one_cloud_takes_neither_the_lans_places_nor_all_of_the_other_clouds() {
     let mut house = House::new();
     let bad = uplink("https://bad.example/");
     let taken = (0..100).take_while(|_| house.make(&bad, wanted(None)).is_ok()).count();
-    assert_eq!(taken, 48);
+    assert_eq!(taken, 64);
     let other = uplink("wss://good.example/");
-    assert_eq!((0..100).take_while(|_| house.make(&other, wanted(None)).is_ok()).count(), 16);
-    assert_eq!((0..100).take_while(|_| house.make(&admin(), wanted(None)).is_ok()).count(), 64);
+    assert_eq!((0..100).take_while(|_| house.make(&other, wanted(None)).is_ok()).count(), 22);
+    assert_eq!((0..100).take_while(|_| house.make(&admin(), wanted(None)).is_ok()).count(), 86);
 }
 
 #[test]
 fn one_account_leaves_places_for_an_administrator() {
     let mut house = House::new();
     let user = lan("user", Level::User);
-    assert_eq!((0..100).take_while(|_| house.make(&user, wanted(None)).is_ok()).count(), 48);
-    assert_eq!((0..100).take_while(|_| house.make(&admin(), wanted(None)).is_ok()).count(), 16);
+    assert_eq!((0..100).take_while(|_| house.make(&user, wanted(None)).is_ok()).count(), 64);
+    assert_eq!((0..100).take_while(|_| house.make(&admin(), wanted(None)).is_ok()).count(), 22);
 }
 
 #[test]
@@ -74,6 +85,18 @@ fn who_is_no_more_hears_no_more() {
 }
 
 #[test]
+fn who_has_less_than_before_is_sent_nothing_more_and_may_still_pull() {
+    let mut house = House::new();
+    let (user, other) = (lan("user", Level::Operator), lan("other", Level::Operator));
+    let producer = || Wanted { kind: Kind::Producer, ..wanted(None) };
+    let sent = [house.make(&user, producer()).unwrap(), house.make(&other, producer()).unwrap()];
+    let point = house.make(&user, wanted(None)).unwrap();
+    house.hub.withdraw(&Owner::of(&user));
+    assert!(!house.is_there(&sent[0]));
+    assert!(house.is_there(&sent[1]) && house.is_there(&point));
+}
+
+#[test]
 fn all_that_waits_has_one_bound_and_who_has_most_loses_first() {
     let mut house = House::new();
     let few =
@@ -82,8 +105,7 @@ fn all_that_waits_has_one_bound_and_who_has_most_loses_first() {
     let all = house.pull_point(3600);
     let long = "x".repeat(8000);
     for _ in 0..2000 {
-        let hot = Occurrence::of(topics::find("Device/Sensor/Temperature/High").unwrap()).source("SensorID", &long);
-        house.tell(hot.data("Value", "41").data("Threshold", "40"));
+        house.tell(hot(&long));
         assert!(house.hub.waiting_bytes() <= BUDGET);
     }
     assert_eq!(house.pulled(&few).len(), 1);

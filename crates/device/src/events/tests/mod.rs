@@ -4,6 +4,7 @@ mod bounds;
 mod lives;
 mod properties;
 mod pulls;
+mod replays;
 
 use super::clock::Now;
 use super::hub::{Hub, Made};
@@ -77,9 +78,16 @@ fn topics_of(expression: &str) -> Selection {
 
 const MOTION: &str = "VideoSource/MotionAlarm";
 const SHUTDOWN: &str = "Device/OperationMode/ShutdownInitiated";
+const HOT: &str = "Device/Sensor/Temperature/High";
+const OPERATION: &str = "Monitoring/AsynchronousOperationStatus";
 
 fn motion(source: &str, state: bool) -> Occurrence {
     Occurrence::of(topics::find(MOTION).unwrap()).source("Source", source).data("State", state.to_string())
+}
+
+/// Something that happens, with so much text.
+fn hot(sensor: &str) -> Occurrence {
+    Occurrence::of(topics::find(HOT).unwrap()).source("SensorID", sensor).data("Value", "41").data("Threshold", "40")
 }
 
 fn shutdown() -> Occurrence {
@@ -88,8 +96,11 @@ fn shutdown() -> Occurrence {
 
 impl House {
     fn new() -> Self {
-        let mut hub = Hub::default();
-        let offered: Vec<_> = [MOTION, SHUTDOWN, "Device/Sensor/Temperature/High", "Device/Trigger/DigitalInput"]
+        Self::with(Hub::default())
+    }
+
+    fn with(mut hub: Hub) -> Self {
+        let offered: Vec<_> = [MOTION, SHUTDOWN, HOT, "Device/Trigger/DigitalInput", OPERATION]
             .map(|topic| topics::find(topic).unwrap())
             .into();
         hub.offer(&offered);
@@ -140,8 +151,8 @@ impl House {
 
     fn answer(&mut self, made: &Made) -> (Vec<Arc<Notification>>, Lasts) {
         self.begin(made, 0, 1000).unwrap();
-        let Progress::Done { messages, lasts, .. } = self.progress(made) else { panic!("no answer at once") };
-        self.hub.delivered(made.key, 0, Vec::new());
+        let Progress::Done { messages, lasts, epoch } = self.progress(made) else { panic!("no answer at once") };
+        self.hub.delivered(made.key, epoch, Vec::new());
         (messages, lasts)
     }
 

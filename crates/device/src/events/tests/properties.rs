@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::events::Untold;
+use crate::events::property::MOST;
 
 #[test]
 fn each_new_subscription_begins_with_the_states_that_there_are() {
@@ -151,6 +152,46 @@ fn sources_and_keys_are_part_of_what_a_property_is() {
     }
     let point = house.pull_point(60);
     assert_eq!(house.pulled(&point).len(), 4);
+}
+
+#[test]
+fn operations_that_are_over_make_room_and_are_told_to_be_gone() {
+    let operation = |token: usize, progress: &str| {
+        let operation = Occurrence::of(topics::find(OPERATION).unwrap()).source("Token", token.to_string());
+        operation.source("OperationName", "Export").source("ServiceName", "recording").data("Progress", progress)
+    };
+    let mut house = House::new();
+    house.tell(motion("gate", true));
+    // The first is not over, the second and the third are.
+    house.tell(operation(0, "0.5"));
+    (1..MOST - 1).for_each(|token| house.tell(operation(token, if token < 3 { "1" } else { "0.1" })));
+    let point = house.pull_point(3600);
+    while !house.pulled(&point).is_empty() {}
+    house.tell(motion("yard", true));
+    house.tell(operation(5000, "0"));
+    house.tell(operation(5001, "0"));
+    let gone = |token: usize, progress: &str| format!("Deleted {OPERATION} {token}=Export=recording={progress}");
+    let new = |token: usize| format!("Initialized {OPERATION} {token}=Export=recording=0");
+    let expected = [
+        gone(1, "1"),
+        format!("Initialized {MOTION} yard=true"),
+        gone(2, "1"),
+        new(5000),
+        // None is over: the one that says nothing for longest.
+        gone(0, "0.5"),
+        new(5001),
+    ];
+    assert_eq!(house.pulled(&point), expected);
+    assert_eq!(house.hub.current(&motion("", true).topic).unwrap().value("Source"), Some("yard"));
+}
+
+#[test]
+fn what_the_devices_parts_are_is_not_forgotten_for_more_of_them() {
+    let mut house = House::new();
+    (0..MOST).for_each(|source| house.tell(motion(&source.to_string(), true)));
+    let refused = house.hub.tell(house.now, motion("one more", true));
+    assert_eq!(refused, Err(Untold::TooManyProperties(MOST)));
+    house.tell(motion("0", false));
 }
 
 #[test]

@@ -68,15 +68,20 @@ pub(super) async fn delete_users(call: Call, request: DeleteUsers) -> Result<Del
 
 pub(super) async fn set_user(call: Call, request: SetUser) -> Result<SetUserResponse, Fault> {
     at_least_one(&request.user, "User")?;
-    call.change(move |state| {
-        request.user.into_iter().try_for_each(|user| set(state, user))?;
-        keep_an_administrator(state)
-    })
-    .await?;
+    let others = call.change(move |state| {
+        let others = request.user.into_iter().map(|user| set(state, user)).collect::<Result<Vec<_>, _>>()?;
+        keep_an_administrator(state)?;
+        Ok(others)
+    });
+    // What is sent was asked for once, by somebody who may not be who logs in from now on, or may do less.
+    for name in others.await?.into_iter().flatten() {
+        call.shared.events.withdraw(&Owner::Account(name));
+    }
     Ok(SetUserResponse::default())
 }
 
-fn set(state: &mut State, user: User) -> Result<(), Fault> {
+/// The name is answered if its account is another one now, or may do less.
+fn set(state: &mut State, user: User) -> Result<Option<String>, Fault> {
     let account = find(state, &user.username)?;
     // §8.4.6: no password means an empty one, and that is too weak here.
     let password = user.password.unwrap_or_default();
@@ -84,9 +89,15 @@ fn set(state: &mut State, user: User) -> Result<(), Fault> {
         Unfit::PasswordTooLong => prohibited(unfit, "PasswordTooLong"),
         unfit => prohibited(unfit, "PasswordTooWeak"),
     })?;
-    account.level = role(user.user_level)?;
+    let level = role(user.user_level)?;
+    let may_less = matches!(
+        (account.level, level),
+        (Role::Administrator, Role::Operator | Role::User) | (Role::Operator, Role::User)
+    );
+    let is_other = may_less || account.password.reveal() != password;
+    account.level = level;
     account.password = Secret::new(password);
-    Ok(())
+    Ok(is_other.then_some(user.username))
 }
 
 pub(super) async fn get_endpoint_reference(

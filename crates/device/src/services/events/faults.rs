@@ -25,6 +25,12 @@ pub(crate) fn refused(refused: &Refused, times: FaultKind) -> Fault {
             FaultKind::SubscribeCreationFailed,
             &format!("all {most} places for such subscriptions are taken; end one, or wait until one's time is over"),
         ),
+        Refused::TooManyOfOne(most) => fault(
+            FaultKind::SubscribeCreationFailed,
+            &format!(
+                "you have {most} such subscriptions, as many as one may have; end one, or wait until one's time is over"
+            ),
+        ),
         Refused::Life { now, least, most } => {
             let mut detail = BaseFault::at(*now);
             (detail.minimum_time, detail.maximum_time) = (Some(*least), Some(*most));
