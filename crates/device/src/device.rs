@@ -105,6 +105,7 @@ pub struct Device {
     uplinked: Uplinked,
     #[cfg(feature = "discovery")]
     announcer: Option<crate::discovery::Announcer>,
+    operations: Vec<(&'static str, &'static str)>,
     first: Option<FirstCredentials>,
 }
 
@@ -147,7 +148,9 @@ impl Device {
         let (events, store) = (shared.events.clone(), shared.store.clone());
         let control = Control::start(opened.data(), events.clone(), Defaults::new(&sources, store.state().uuid))?;
         let monitoring = Monitoring::start(events, store, &sources).await;
-        let door = Door::new(Arc::clone(&shared), services::router(), &options, max_body);
+        let router = services::router();
+        let operations = router.bound().collect();
+        let door = Door::new(Arc::clone(&shared), router, &options, max_body);
         let door = Arc::new(door.joining(join_trace));
         let answering = Arc::clone(&door);
         let answer: Answer = Arc::new(move |request, peer, local| {
@@ -174,6 +177,7 @@ impl Device {
             uplinked,
             #[cfg(feature = "discovery")]
             announcer,
+            operations,
             first,
         })
     }
@@ -196,6 +200,11 @@ impl Device {
     /// The file with the device's own certificate, in PEM.
     pub fn certificate(&self) -> PathBuf {
         self.uplinked.certificate()
+    }
+
+    /// The operations that the device offers: namespace and name.
+    pub fn operations(&self) -> Vec<(&'static str, &'static str)> {
+        self.operations.clone()
     }
 
     /// The account that was made when this was the first start and the configuration named none.

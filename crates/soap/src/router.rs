@@ -40,6 +40,13 @@ impl Reply {
         Self::with_addressing(fault, None)
     }
 
+    /// The same for a request whose envelope was read: the fault relates to it, if it has a name.
+    #[must_use]
+    pub fn refusing(fault: Fault, envelope: &Envelope<'_>) -> Self {
+        let addressing = envelope.addressing();
+        Self::with_addressing(fault, addressing.answer(addressing.fault_action()).as_ref())
+    }
+
     fn with_addressing(fault: Fault, addressing: Option<&Addressing>) -> Self {
         Self { status: fault.status(), body: fault.to_envelope(addressing).into(), fault: Some(fault) }
     }

@@ -14,6 +14,7 @@ mod rights;
 mod security;
 mod services;
 mod sources;
+mod torture;
 mod tunnel;
 mod uplink_service;
 mod users;

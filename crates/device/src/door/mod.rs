@@ -112,7 +112,7 @@ impl Door {
         match shown(&self.authenticator, &users, Some(envelope), head, target)? {
             Some(found) => Ok(Caller { levels: found.levels, user: Some(found.user), via }),
             // Core §5.9.1: who shows nothing is asked for HTTP Digest.
-            None => Err(challenge(self.authenticator.challenges(Timestamp::now(), false))),
+            None => Err(challenge(self.authenticator.challenges(Timestamp::now(), false), Some(envelope))),
         }
     }
 }
@@ -128,7 +128,8 @@ pub(crate) fn shown(
     head: &http::request::Parts,
     target: &str,
 ) -> Result<Option<Identity>, Refused> {
-    let token = envelope.map(Envelope::username_token).transpose().map_err(faulty)?.flatten();
+    let refused = |fault| refused(fault, envelope);
+    let token = envelope.map(Envelope::username_token).transpose().map_err(refused)?.flatten();
     let authorization = head.headers.get(header::AUTHORIZATION);
     let attempt = Attempt {
         authorization: authorization.map(|value| value.to_str().unwrap_or_default()),
@@ -136,9 +137,9 @@ pub(crate) fn shown(
         uri: target,
         token: token.as_ref(),
     };
-    authenticator.authenticate(&attempt, accounts, Timestamp::now()).map_err(|refused| match refused {
-        Refusal::Challenge(challenges) => challenge(challenges),
-        Refusal::Fault(fault) => faulty(fault),
+    authenticator.authenticate(&attempt, accounts, Timestamp::now()).map_err(|refusal| match refusal {
+        Refusal::Challenge(challenges) => challenge(challenges, envelope),
+        Refusal::Fault(fault) => refused(fault),
     })
 }
 
@@ -169,10 +170,15 @@ fn check_path(path: &str) -> Result<(), Refused> {
 
 fn content_type(headers: &HeaderMap) -> Result<ContentType, Refused> {
     let unsupported = |why: String| plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, why);
-    let text = |name| match headers.get(name).map(HeaderValue::to_str) {
-        None => Ok(None),
-        Some(Ok(text)) => Ok(Some(text)),
-        Some(Err(_)) => Err(unsupported(format!("{name} is not readable"))),
+    let text = |name| {
+        let mut values = headers.get_all(name).iter();
+        let first = values.next();
+        // Of two that differ, another reader might go by the other one.
+        if values.any(|value| Some(value) != first) {
+            return Err(unsupported(format!("{name} is there more than once")));
+        }
+        let text = first.map(HeaderValue::to_str).transpose();
+        text.map_err(|_| unsupported(format!("{name} is not readable")))
     };
     if let Some(coding) = text("content-encoding")?.filter(|coding| !coding.eq_ignore_ascii_case("identity")) {
         return Err(unsupported(format!("the content coding {coding:?} is not supported")));
@@ -184,8 +190,17 @@ pub(crate) fn faulty(fault: oriel_soap::Fault) -> Refused {
     Box::new(soap(Reply::of_fault(fault)))
 }
 
-pub(crate) fn challenge(challenges: Vec<String>) -> Refused {
-    let mut response = faulty(oriel_soap::Fault::not_authorized("show who you are by HTTP Digest or WS-UsernameToken"));
+/// The fault, related to the request if that was read.
+fn refused(fault: oriel_soap::Fault, envelope: Option<&Envelope<'_>>) -> Refused {
+    match envelope {
+        Some(envelope) => Box::new(soap(Reply::refusing(fault, envelope))),
+        None => faulty(fault),
+    }
+}
+
+pub(crate) fn challenge(challenges: Vec<String>, envelope: Option<&Envelope<'_>>) -> Refused {
+    let fault = oriel_soap::Fault::not_authorized("show who you are by HTTP Digest or WS-UsernameToken");
+    let mut response = refused(fault, envelope);
     *response.status_mut() = StatusCode::UNAUTHORIZED;
     for challenge in challenges {
         let value = HeaderValue::try_from(challenge).expect("a challenge is made of visible characters");

@@ -5,7 +5,7 @@ use crate::config::JoinTrace;
 use http::{HeaderMap, HeaderValue, Response};
 use oriel_uplink::Body;
 use std::time::Instant;
-use tracing::field::{Empty, display};
+use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 
 /// The longest name of a request that is taken over.
@@ -13,13 +13,11 @@ const LONGEST: usize = 64;
 
 /// The span of a request. Its name and its trace are the other side's words, so they count in a tunnel alone.
 pub(crate) fn span(headers: &HeaderMap, origin: &Origin, join_trace: Option<JoinTrace>) -> Span {
-    // Of the highest level, so that it is there with every filter.
-    let span = tracing::error_span!("operation", id = Empty, peer = Empty, uplink = Empty);
+    // Of the highest level, so that it is there with every filter. A value given at once is written once.
     match origin {
-        Origin::Lan { peer, .. } => {
-            span.record("peer", display(peer));
-        }
+        Origin::Lan { peer, .. } => tracing::error_span!("operation", %peer),
         Origin::Uplink { tunnel, .. } => {
+            let span = tracing::error_span!("operation", id = Empty, uplink = Empty);
             // Without its query, which may hold a token.
             span.record("uplink", tunnel.address.split('?').next().unwrap_or_default());
             if let Some(id) = headers.get("x-request-id").and_then(name) {
@@ -28,9 +26,9 @@ pub(crate) fn span(headers: &HeaderMap, origin: &Origin, join_trace: Option<Join
             if let Some(join) = join_trace {
                 join(&span, headers);
             }
+            span
         }
     }
-    span
 }
 
 /// A name that can stand in a log: nobody writes lines of their own into it.

@@ -108,7 +108,7 @@ pub struct DeleteUsersResponse {}
 #[xml(ns = ns::TDS)]
 #[non_exhaustive]
 pub struct SetUser {
-    /// The users as they are to be; no password leaves it as it is.
+    /// The users as they are to be; no password is an empty one.
     pub user: Vec<User>,
 }
 

@@ -2,7 +2,7 @@
 
 use md5::Md5;
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
+use std::borrow::Cow;
 
 /// A hash of HTTP Digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,19 +31,28 @@ impl Algorithm {
 
     /// The hash of the parts with colons between, in hexadecimal.
     pub(super) fn hash(self, parts: &[&str]) -> String {
-        let text = parts.join(":");
         match self {
-            Self::Md5 => hex(&Md5::digest(text.as_bytes())),
-            Self::Sha256 => hex(&Sha256::digest(text.as_bytes())),
+            Self::Md5 => hex(joined::<Md5>(parts)),
+            Self::Sha256 => hex(joined::<Sha256>(parts)),
         }
     }
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+fn joined<D: Digest>(parts: &[&str]) -> impl AsRef<[u8]> {
+    let mut hash = D::new();
+    for (number, part) in parts.iter().enumerate() {
+        if number > 0 {
+            hash.update(b":");
+        }
+        hash.update(part);
+    }
+    hash.finalize()
+}
+
+pub(super) fn hex(bytes: impl AsRef<[u8]>) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = |byte: &u8| [byte >> 4, byte & 15].map(|digit| char::from(DIGITS[usize::from(digit)]));
+    bytes.as_ref().iter().flat_map(digits).collect()
 }
 
 /// RFC 7616, §3.4.2.
@@ -72,14 +81,14 @@ impl Exchange<'_> {
 }
 
 /// One challenge, or one set of credentials.
-pub(super) struct Scheme {
-    pub(super) name: String,
-    parameters: Vec<(String, String)>,
+pub(super) struct Scheme<'a> {
+    pub(super) name: &'a str,
+    parameters: Vec<(&'a str, Cow<'a, str>)>,
 }
 
-impl Scheme {
+impl Scheme<'_> {
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.parameters.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.parameters.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| &**value)
     }
 
     pub(super) fn is_digest(&self) -> bool {
@@ -88,15 +97,17 @@ impl Scheme {
 
     /// A parameter given twice lets two readers read differently.
     pub(super) fn is_ambiguous(&self) -> bool {
-        let mut names = self.parameters.iter().map(|(key, _)| key.to_ascii_lowercase()).collect::<Vec<_>>();
-        names.sort_unstable();
-        names.windows(2).any(|pair| pair[0] == pair[1])
+        // More than any scheme has: whoever sends many shall not make us compare each with each.
+        self.parameters.len() > 32
+            || self.parameters.iter().enumerate().any(|(number, (name, _))| {
+                self.parameters[..number].iter().any(|(other, _)| other.eq_ignore_ascii_case(name))
+            })
     }
 }
 
 /// The schemes of a header field: several may stand in one, with commas between (RFC 9110, §11.6.1).
-pub(super) fn schemes(field: &str) -> Vec<Scheme> {
-    let mut schemes: Vec<Scheme> = Vec::new();
+pub(super) fn schemes(field: &str) -> Vec<Scheme<'_>> {
+    let mut schemes: Vec<Scheme<'_>> = Vec::new();
     let mut rest = field;
     loop {
         rest = rest.trim_start_matches([' ', '\t', ',']);
@@ -109,12 +120,12 @@ pub(super) fn schemes(field: &str) -> Vec<Scheme> {
             Some(value) => {
                 let (value, after) = parameter_value(value.trim_start_matches([' ', '\t']));
                 if let Some(scheme) = schemes.last_mut() {
-                    scheme.parameters.push((token.to_owned(), value));
+                    scheme.parameters.push((token, value));
                 }
                 rest = after;
             }
             None => {
-                schemes.push(Scheme { name: token.to_owned(), parameters: Vec::new() });
+                schemes.push(Scheme { name: token, parameters: Vec::with_capacity(12) });
                 rest = after;
             }
         }
@@ -122,21 +133,26 @@ pub(super) fn schemes(field: &str) -> Vec<Scheme> {
 }
 
 /// A token or a quoted string, and what follows it.
-fn parameter_value(text: &str) -> (String, &str) {
+fn parameter_value(text: &str) -> (Cow<'_, str>, &str) {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find([' ', '\t', ',']).unwrap_or(text.len());
-        return (text[..end].to_owned(), &text[end..]);
+        return (Cow::Borrowed(&text[..end]), &text[end..]);
     };
+    match quoted.find(['"', '\\']) {
+        None => return (Cow::Borrowed(quoted), ""),
+        Some(end) if quoted[end..].starts_with('"') => return (Cow::Borrowed(&quoted[..end]), &quoted[end + 1..]),
+        Some(_) => {}
+    }
     let mut value = String::new();
     let mut letters = quoted.char_indices();
     while let Some((at, letter)) = letters.next() {
         match letter {
-            '"' => return (value, &quoted[at + 1..]),
+            '"' => return (Cow::Owned(value), &quoted[at + 1..]),
             '\\' => value.extend(letters.next().map(|(_, escaped)| escaped)),
             letter => value.push(letter),
         }
     }
-    (value, "")
+    (Cow::Owned(value), "")
 }
 
 /// A quoted string.

@@ -79,7 +79,8 @@ impl DigestClient {
 
     /// Reads `Authentication-Info` of an answer: the server may name the nonce of the next request in it (RFC 7616, §3.5).
     pub fn told(&mut self, info: &str) {
-        let info = schemes(&format!("Digest {info}"));
+        let info = format!("Digest {info}");
+        let info = schemes(&info);
         let next = info.first().and_then(|info| info.get("nextnonce")).filter(|nonce| !nonce.is_empty());
         if let (Some(challenge), Some(nonce)) = (self.challenge.as_mut(), next)
             && challenge.nonce != nonce
@@ -90,11 +91,11 @@ impl DigestClient {
     }
 }
 
-fn digests<'h>(challenges: impl IntoIterator<Item = &'h str>) -> Vec<Scheme> {
+fn digests<'h>(challenges: impl IntoIterator<Item = &'h str>) -> Vec<Scheme<'h>> {
     challenges.into_iter().flat_map(schemes).filter(Scheme::is_digest).collect()
 }
 
-fn is_stale(scheme: &Scheme) -> bool {
+fn is_stale(scheme: &Scheme<'_>) -> bool {
     scheme.get("stale").is_some_and(|stale| stale.eq_ignore_ascii_case("true"))
 }
 
@@ -127,7 +128,7 @@ impl Challenge {
         field
     }
 
-    fn of(scheme: &Scheme) -> Option<Self> {
+    fn of(scheme: &Scheme<'_>) -> Option<Self> {
         let qop = scheme.get("qop");
         if qop.is_some_and(|qop| !qop.split(',').any(|one| one.trim().eq_ignore_ascii_case("auth"))) {
             return None;
@@ -140,7 +141,7 @@ impl Challenge {
         Some(Self {
             algorithm: Algorithm::of(session.or(name))?,
             session: session.is_some(),
-            cnonce: hex(&random::<16>()),
+            cnonce: hex(random::<16>()),
             named: scheme.get("algorithm").is_some(),
             realm: scheme.get("realm")?.to_owned(),
             nonce: scheme.get("nonce")?.to_owned(),

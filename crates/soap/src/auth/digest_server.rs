@@ -59,7 +59,7 @@ impl DigestServer {
         nonce[8..16].copy_from_slice(&random::<8>());
         let proof = self.proof(&nonce[..16]);
         nonce[16..].copy_from_slice(&proof);
-        hex(&nonce)
+        hex(nonce)
     }
 
     fn proof(&self, stamp: &[u8]) -> [u8; 16] {
@@ -155,7 +155,7 @@ struct Shown<'a> {
 }
 
 impl<'a> Shown<'a> {
-    fn of(scheme: &'a Scheme) -> Result<Self, Refused> {
+    fn of(scheme: &'a Scheme<'_>) -> Result<Self, Refused> {
         let get = |name| scheme.get(name).ok_or(Refused::Malformed);
         if get("qop")? != "auth" || scheme.get("userhash").is_some_and(|value| !value.eq_ignore_ascii_case("false")) {
             return Err(Refused::Malformed);

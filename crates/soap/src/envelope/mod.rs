@@ -112,7 +112,10 @@ impl<'a> Envelope<'a> {
     pub fn understood(&self) -> Result<(), Fault> {
         let strange: Vec<QName> = self
             .headers()
-            .filter(|block| matches!(block.attribute((ns::ENV.uri, "mustUnderstand")), Some("1" | "true")))
+            .filter(|block| {
+                let must = block.attribute((ns::ENV.uri, "mustUnderstand")).map(str::trim_ascii);
+                matches!(must, Some("1" | "true"))
+            })
             .filter(|block| for_us(block.attribute((ns::ENV.uri, "role"))))
             .map(read::name)
             .filter(|(namespace, _)| ![ns::WSSE.uri, ns::WSA.uri, ns::WSADIS.uri].contains(namespace))

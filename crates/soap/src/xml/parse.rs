@@ -82,6 +82,10 @@ fn scan(text: &[u8], limits: &Limits) -> Result<(), XmlError> {
             after(rest, b">")
         } else {
             let tag = Tag::scan(rest);
+            if tag.malformed {
+                // The parser takes it, but whoever reads what is written anew from our parse need not.
+                return Err(malformed("a prefix is declared that cannot be, or for no namespace"));
+            }
             let outer = scopes.last().copied().unwrap_or(0);
             let scope = outer + tag.namespaces;
             if tag.attributes > ATTRIBUTES {
@@ -115,6 +119,8 @@ struct Tag {
     attributes: usize,
     namespaces: usize,
     empty: bool,
+    /// A prefix is declared for no namespace, or it is `xmlns` (Namespaces in XML 1.0, §2.2 and §3).
+    malformed: bool,
 }
 
 impl Tag {
@@ -130,15 +136,29 @@ impl Tag {
             }
             // Between two values stands the name of the second.
             tag.attributes += 1;
-            if text[at..end].trim_ascii_start().starts_with(b"xmlns")
-                || at == 0 && memmem::find(&text[..end], b"xmlns").is_some()
-            {
-                tag.namespaces += 1;
-            }
             let value = end + 1;
-            at = memchr(text[end], &text[value..]).map_or(text.len(), |close| value + close + 1);
+            let close = memchr(text[end], &text[value..]);
+            if let Some(prefix) = declared(&text[at..end], at == 0) {
+                tag.namespaces += 1;
+                tag.malformed |= prefix == b":xmlns" || close == Some(0) && prefix.starts_with(b":");
+            }
+            at = close.map_or(text.len(), |close| value + close + 1);
         }
         tag.len = text.len();
         tag
     }
+}
+
+/// What follows `xmlns` in a declaration's name, the colon included; none if the attribute before this equals sign declares nothing. `first`: the
+/// element's name stands before it.
+fn declared(text: &[u8], first: bool) -> Option<&[u8]> {
+    const XMLNS: &[u8] = b"xmlns";
+    let rest = if first {
+        let apart = |at: &usize| at.checked_sub(1).is_some_and(|before| text[before].is_ascii_whitespace());
+        &text[memmem::find_iter(text, XMLNS).find(apart)? + XMLNS.len()..]
+    } else {
+        text.trim_ascii_start().strip_prefix(XMLNS)?
+    };
+    let name = rest.trim_ascii_end();
+    Some(name.strip_suffix(b"=").unwrap_or(name).trim_ascii_end())
 }

@@ -157,7 +157,7 @@ impl Door {
 
     /// Asks the caller who it is.
     pub(super) fn challenge(&self) -> Refused {
-        challenge(self.authenticator.challenges(Timestamp::now(), false))
+        challenge(self.authenticator.challenges(Timestamp::now(), false), None)
     }
 }
 

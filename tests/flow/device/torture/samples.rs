@@ -1,0 +1,146 @@
+//! A request for every operation that a device offers, in an order in which each can be answered: what one makes the next one uses.
+
+use oriel_onvif::ns;
+use oriel_soap::ns::{WSA, WSSE};
+use oriel_soap::xml::Ns;
+use std::collections::BTreeMap;
+
+/// What answers have told so far: the last text under each local name, by the step that was told it.
+pub(super) type Told = BTreeMap<String, String>;
+
+/// One request.
+pub(super) struct Step {
+    pub(super) service: Ns,
+    pub(super) name: &'static str,
+    /// What stands within the request's element.
+    pub(super) arguments: Box<dyn Fn(&Told) -> String>,
+    /// Asked again while the answer has this in it.
+    pub(super) while_told: Option<&'static str>,
+    /// Where it is asked; the device service without it.
+    pub(super) at: Option<&'static str>,
+    /// The fault that is the answer.
+    pub(super) fault: Option<&'static str>,
+}
+
+impl Step {
+    /// The request's element, with the prefixes that arguments are written with.
+    pub(super) fn body(&self, told: &Told) -> String {
+        let declared = [
+            ("s", self.service.uri),
+            ("tt", ns::TT.uri),
+            ("wsa", WSA.uri),
+            ("wsse", WSSE.uri),
+            ("wsnt", ns::WSNT.uri),
+            ("wstop", ns::WSTOP.uri),
+            ("tns1", "http://www.onvif.org/ver10/topics"),
+        ];
+        let declarations: String = declared.map(|(prefix, uri)| format!(" xmlns:{prefix}=\"{uri}\"")).concat();
+        format!("<s:{name}{declarations}>{}</s:{name}>", (self.arguments)(told), name = self.name)
+    }
+
+    fn while_told(mut self, text: &'static str) -> Self {
+        self.while_told = Some(text);
+        self
+    }
+}
+
+fn step(service: Ns, name: &'static str, arguments: impl Fn(&Told) -> String + 'static) -> Step {
+    Step { service, name, arguments: Box::new(arguments), while_told: None, at: None, fault: None }
+}
+
+fn plain(service: Ns, name: &'static str, arguments: &'static str) -> Step {
+    step(service, name, move |_| arguments.to_owned())
+}
+
+/// One that wants an id which an earlier answer gave under this name.
+fn of(service: Ns, name: &'static str, id: &'static str) -> Step {
+    step(service, name, move |told| format!("<s:{id}>{}</s:{id}>", told[id]))
+}
+
+/// All of them.
+pub(super) fn steps() -> Vec<Step> {
+    [device(), uplink(), security()].into_iter().flatten().collect()
+}
+
+fn device() -> Vec<Step> {
+    let user = "<s:User><tt:Username>o'Brien &amp; Söhne &lt;1&gt;</tt:Username><tt:Password>a secret &amp; 7</tt:Password>\
+                <tt:UserLevel>Operator</tt:UserLevel></s:User>";
+    let changed = "<s:User><tt:Username>o'Brien &amp; Söhne &lt;1&gt;</tt:Username><tt:Password>&#60;another&#62; one</tt:Password><tt:UserLevel>User</tt:UserLevel></s:User>";
+    let one = |name, arguments| plain(ns::TDS, name, arguments);
+    vec![
+        one("GetWsdlUrl", ""),
+        one("GetServices", "<s:IncludeCapability>true</s:IncludeCapability>"),
+        one("GetServiceCapabilities", ""),
+        one("GetCapabilities", "<s:Category>Device</s:Category><s:Category>All</s:Category>"),
+        one("GetHostname", ""),
+        one("GetNetworkInterfaces", ""),
+        one("GetDeviceInformation", ""),
+        one("GetSystemDateAndTime", ""),
+        one("GetScopes", ""),
+        one("GetEndpointReference", ""),
+        one("CreateUsers", user),
+        one("GetUsers", ""),
+        one("SetUser", changed),
+        one("GetUsers", ""),
+        one("DeleteUsers", "<s:Username>o'Brien &amp; Söhne &lt;1&gt;</s:Username>"),
+        one("GetUsers", ""),
+    ]
+}
+
+fn uplink() -> Vec<Step> {
+    // Nobody listens there; the address is all that counts.
+    let set = "<s:Configuration><s:RemoteAddress>wss://127.0.0.1:9/a&amp;b</s:RemoteAddress><s:CertificateID>device</s:CertificateID>\
+               <s:UserLevel>User Operator</s:UserLevel></s:Configuration>";
+    vec![
+        plain(ns::TUP, "GetServiceCapabilities", ""),
+        plain(ns::TUP, "SetUplink", set),
+        plain(ns::TUP, "GetUplinks", ""),
+        plain(ns::TUP, "DeleteUplink", "<s:RemoteAddress>wss://127.0.0.1:9/a&amp;b</s:RemoteAddress>"),
+    ]
+}
+
+fn security() -> Vec<Step> {
+    let request = |told: &Told| {
+        format!(
+            "<s:Subject><s:Organization>Fenster &amp; Söhne</s:Organization><s:CommonName>camera</s:CommonName></s:Subject>\
+             <s:KeyID>{}</s:KeyID><s:SignatureAlgorithm><s:algorithm>1.2.840.10045.4.3.2</s:algorithm></s:SignatureAlgorithm>",
+            told["KeyID"]
+        )
+    };
+    let upload = |told: &Told| {
+        format!(
+            "<s:Certificate>{}</s:Certificate><s:Alias>&lt;root&gt; &amp; more</s:Alias>",
+            told["certificate to upload"]
+        )
+    };
+    let policy = |told: &Told| {
+        format!(
+            "<s:Alias>the cloud</s:Alias><s:Parameters><s:UseDeltaCRLs>true</s:UseDeltaCRLs></s:Parameters>\
+             <s:TrustAnchor><s:CertificateID>{}</s:CertificateID></s:TrustAnchor>",
+            told["CertificateID"]
+        )
+    };
+    let one = |name, arguments| plain(ns::TAS, name, arguments);
+    vec![
+        one("GetServiceCapabilities", ""),
+        one("CreateRSAKeyPair", "<s:KeyLength>2048</s:KeyLength><s:Alias>&lt;RSA&gt;</s:Alias>"),
+        of(ns::TAS, "GetKeyStatus", "KeyID").while_told("generating"),
+        of(ns::TAS, "DeleteKey", "KeyID"),
+        one(
+            "CreateECCKeyPair",
+            "<s:EllipticCurve>secp256r1</s:EllipticCurve><s:Alias>&lt;ECC&gt; &amp; more</s:Alias>",
+        ),
+        of(ns::TAS, "GetKeyStatus", "KeyID").while_told("generating"),
+        of(ns::TAS, "GetPrivateKeyStatus", "KeyID"),
+        step(ns::TAS, "CreatePKCS10CSR", request),
+        one("GetAllKeys", ""),
+        step(ns::TAS, "UploadCertificate", upload),
+        of(ns::TAS, "GetCertificate", "CertificateID"),
+        step(ns::TAS, "CreateCertPathValidationPolicy", policy),
+        one("GetAllCertificates", ""),
+        of(ns::TAS, "GetCertPathValidationPolicy", "CertPathValidationPolicyID"),
+        one("GetAllCertPathValidationPolicies", ""),
+        of(ns::TAS, "DeleteCertPathValidationPolicy", "CertPathValidationPolicyID"),
+        of(ns::TAS, "DeleteCertificate", "CertificateID"),
+    ]
+}
