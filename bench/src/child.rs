@@ -113,6 +113,11 @@ impl Child {
         self.answer()
     }
 
+    /// The next line that the role says without being asked.
+    pub(crate) fn next(&self) -> anyhow::Result<Value> {
+        self.answer()
+    }
+
     fn answer(&self) -> anyhow::Result<Value> {
         let talk = self.talk.as_ref().context("only roles answer")?;
         let line = talk.lines.recv_timeout(ANSWER).with_context(|| format!("role {} says nothing", self.name))?;

@@ -58,7 +58,7 @@ impl Aims {
         self.add(what, found <= aim, &format!("{} {unit}", figure(found)), &format!("≤ {} {unit}", figure(aim)));
     }
 
-    fn least(&mut self, what: &str, found: f64, aim: f64, unit: &str) {
+    pub(crate) fn least(&mut self, what: &str, found: f64, aim: f64, unit: &str) {
         self.add(what, found >= aim, &format!("{} {unit}", figure(found)), &format!("≥ {} {unit}", figure(aim)));
     }
 

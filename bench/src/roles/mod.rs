@@ -10,10 +10,13 @@ use tokio::sync::mpsc;
 
 mod calls;
 mod cameras;
+mod clients;
 mod cloud;
 mod device;
 mod handler;
+mod line;
 mod load;
+mod source;
 mod swarm;
 
 /// Which process to be.
@@ -48,6 +51,14 @@ pub(crate) enum Role {
         /// Make every handshake a full one.
         #[arg(long)]
         no_resumption: bool,
+    },
+    /// Clients on a device's LAN.
+    Clients,
+    /// A device with a source of events.
+    Source {
+        /// Its configuration.
+        #[arg(long)]
+        config: PathBuf,
     },
     /// The load generator.
     Load {
@@ -100,6 +111,8 @@ impl Role {
             Self::Cloud { config } => all()?.block_on(cloud::run(&config)),
             Self::Device(dialler) => one()?.block_on(device::run(&dialler)),
             Self::Swarm { dialler, no_resumption } => all()?.block_on(swarm::run(&dialler, no_resumption)),
+            Self::Clients => one()?.block_on(clients::run()),
+            Self::Source { config } => one()?.block_on(source::run(&config)),
             Self::Load { ca } => one()?.block_on(load::run(&ca)),
         };
         if let Err(error) = &done {

@@ -16,10 +16,19 @@ pub(super) struct Step {
     pub(super) arguments: Box<dyn Fn(&Told) -> String>,
     /// Asked again while the answer has this in it.
     pub(super) while_told: Option<&'static str>,
-    /// Where it is asked; the device service without it.
-    pub(super) at: Option<&'static str>,
-    /// The fault that is the answer.
-    pub(super) fault: Option<&'static str>,
+    /// How the subscription that was made last is named, if one is meant.
+    pub(super) named: Named,
+}
+
+/// How a request names a subscription.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Named {
+    /// Not at all.
+    Not,
+    /// It goes to its address.
+    ByAddress,
+    /// It goes to the event service, with the reference parameter in its header.
+    ByHeader,
 }
 
 impl Step {
@@ -38,6 +47,11 @@ impl Step {
         format!("<s:{name}{declarations}>{}</s:{name}>", (self.arguments)(told), name = self.name)
     }
 
+    fn named(mut self, named: Named) -> Self {
+        self.named = named;
+        self
+    }
+
     fn while_told(mut self, text: &'static str) -> Self {
         self.while_told = Some(text);
         self
@@ -45,7 +59,7 @@ impl Step {
 }
 
 fn step(service: Ns, name: &'static str, arguments: impl Fn(&Told) -> String + 'static) -> Step {
-    Step { service, name, arguments: Box::new(arguments), while_told: None, at: None, fault: None }
+    Step { service, name, arguments: Box::new(arguments), while_told: None, named: Named::Not }
 }
 
 fn plain(service: Ns, name: &'static str, arguments: &'static str) -> Step {
@@ -57,9 +71,9 @@ fn of(service: Ns, name: &'static str, id: &'static str) -> Step {
     step(service, name, move |told| format!("<s:{id}>{}</s:{id}>", told[id]))
 }
 
-/// All of them.
+/// All of them, those of services that a build may leave out included.
 pub(super) fn steps() -> Vec<Step> {
-    [device(), uplink(), security()].into_iter().flatten().collect()
+    [device(), discovery(), uplink(), security(), events(), notification(), brokers()].into_iter().flatten().collect()
 }
 
 fn device() -> Vec<Step> {
@@ -84,6 +98,74 @@ fn device() -> Vec<Step> {
         one("GetUsers", ""),
         one("DeleteUsers", "<s:Username>o'Brien &amp; Söhne &lt;1&gt;</s:Username>"),
         one("GetUsers", ""),
+    ]
+}
+
+fn discovery() -> Vec<Step> {
+    let one = |name, arguments| plain(ns::TDS, name, arguments);
+    let scopes = |name: &'static str, element: &str| {
+        let scopes = ["name/gate%201", "location/hall%20%267"]
+            .map(|scope| format!("<s:{element}>onvif://www.onvif.org/{scope}</s:{element}>"));
+        step(ns::TDS, name, move |_| scopes.concat())
+    };
+    vec![
+        scopes("SetScopes", "Scopes"),
+        scopes("AddScopes", "ScopeItem"),
+        one("GetScopes", ""),
+        scopes("RemoveScopes", "ScopeItem"),
+        one("GetScopes", ""),
+        one("SetDiscoveryMode", "<s:DiscoveryMode>NonDiscoverable</s:DiscoveryMode>"),
+        one("GetDiscoveryMode", ""),
+    ]
+}
+
+/// Names with prefixes within values: what stands for what depends on where it stands.
+const FILTER: &str = "<wsnt:TopicExpression Dialect='http://www.onvif.org/ver10/tev/topicExpression/ConcreteSet'> tns1:Monitoring//.|tns1:Monitoring/ProcessorUsage </wsnt:TopicExpression>\
+    <wsnt:MessageContent Dialect='http://www.onvif.org/ver10/tev/messageContentFilter/ItemFilter'>boolean(//tt:SimpleItem[@Name=\"Token\" and @Value='torture'])</wsnt:MessageContent>";
+
+fn events() -> Vec<Step> {
+    let one = |name, arguments| plain(ns::TEV, name, arguments);
+    let create = format!("<s:Filter>{FILTER}</s:Filter><s:InitialTerminationTime>PT1M30S</s:InitialTerminationTime>");
+    let pull = || one("PullMessages", "<s:Timeout>PT1S</s:Timeout><s:MessageLimit>10</s:MessageLimit>");
+    vec![
+        one("GetServiceCapabilities", ""),
+        one("GetEventProperties", ""),
+        step(ns::TEV, "CreatePullPointSubscription", move |_| create.clone()),
+        pull().named(Named::ByAddress),
+        one("SetSynchronizationPoint", "").named(Named::ByHeader),
+        pull().named(Named::ByHeader),
+        one("Seek", "<s:UtcTime>2026-01-31T12:00:00.5+01:00</s:UtcTime><s:Reverse>false</s:Reverse>")
+            .named(Named::ByAddress),
+        plain(ns::WSNT, "Renew", "<s:TerminationTime>PT2M</s:TerminationTime>").named(Named::ByHeader),
+        plain(ns::WSNT, "Unsubscribe", "").named(Named::ByAddress),
+    ]
+}
+
+fn notification() -> Vec<Step> {
+    let one = |name, arguments| plain(ns::WSNT, name, arguments);
+    // Nobody listens there.
+    let subscribe = format!(
+        "<s:ConsumerReference><wsa:Address>http://127.0.0.1:9/a&amp;b</wsa:Address></s:ConsumerReference><s:Filter>{FILTER}</s:Filter>\
+         <s:InitialTerminationTime>PT1M</s:InitialTerminationTime>"
+    );
+    vec![
+        step(ns::WSNT, "Subscribe", move |_| subscribe.clone()),
+        one("PauseSubscription", "").named(Named::ByAddress),
+        one("ResumeSubscription", "").named(Named::ByHeader),
+        one("Renew", "<s:TerminationTime>PT2M</s:TerminationTime>").named(Named::ByAddress),
+        one("Unsubscribe", "").named(Named::ByHeader),
+    ]
+}
+
+fn brokers() -> Vec<Step> {
+    let add = format!(
+        "<s:EventBroker><s:Address>mqtt://127.0.0.1:9</s:Address><s:TopicPrefix>a &amp; b</s:TopicPrefix><s:UserName>&lt;camera&gt;</s:UserName>\
+         <s:Password>p&amp;q</s:Password><s:PublishFilter>{FILTER}</s:PublishFilter><s:QoS>1</s:QoS></s:EventBroker>"
+    );
+    vec![
+        step(ns::TEV, "AddEventBroker", move |_| add.clone()),
+        plain(ns::TEV, "GetEventBrokers", ""),
+        plain(ns::TEV, "DeleteEventBroker", "<s:Address>mqtt://127.0.0.1:9</s:Address>"),
     ]
 }
 
