@@ -198,7 +198,7 @@ async fn transcript(way: Way, hand: Hand) -> Vec<(String, Vec<String>)> {
         let all = sound(&answer);
         let reply = Envelope::parse(answer.text.as_bytes(), &Limits::REPLY).unwrap();
         let fault = reply.fault().map(|fault| name(&fault));
-        assert_eq!(fault, None, "{} {way:?} {hand:?}: {}", step.name, answer.text);
+        assert_eq!(fault.as_deref(), step.fault, "{} {way:?} {hand:?}: {}", step.name, answer.text);
         let texts = reply.body().descendants().filter(|node| node.is_element());
         told.extend(texts.filter_map(|node| Some((node.tag_name().name().to_owned(), node.text()?.to_owned()))));
         transcript.push((step.name.to_owned(), all));
