@@ -130,8 +130,10 @@ fn discovery() -> Vec<Step> {
 }
 
 /// Names with prefixes within values: what stands for what depends on where it stands.
-const FILTER: &str = "<wsnt:TopicExpression Dialect='http://www.onvif.org/ver10/tev/topicExpression/ConcreteSet'> tns1:Monitoring//.|tns1:Monitoring/ProcessorUsage </wsnt:TopicExpression>\
+const FILTER: &str = "<wsnt:TopicExpression Dialect='http://www.onvif.org/ver10/tev/topicExpression/ConcreteSet'> tns1:Device//.|tns1:Device/HardwareFailure/FanFailure </wsnt:TopicExpression>\
     <wsnt:MessageContent Dialect='http://www.onvif.org/ver10/tev/messageContentFilter/ItemFilter'>boolean(//tt:SimpleItem[@Name=\"Token\" and @Value='torture'])</wsnt:MessageContent>";
+
+const TOPIC: &str = "<s:Topic Dialect='http://docs.oasis-open.org/wsn/t-1/TopicExpression/Concrete'>tns1:Device/HardwareFailure/FanFailure</s:Topic>";
 
 fn events() -> Vec<Step> {
     let one = |name, arguments| plain(ns::TEV, name, arguments);
@@ -160,6 +162,7 @@ fn notification() -> Vec<Step> {
     );
     vec![
         step(ns::WSNT, "Subscribe", move |_| subscribe.clone()),
+        one("GetCurrentMessage", TOPIC),
         one("PauseSubscription", "").named(Named::ByAddress),
         one("ResumeSubscription", "").named(Named::ByHeader),
         one("Renew", "<s:TerminationTime>PT2M</s:TerminationTime>").named(Named::ByAddress),
