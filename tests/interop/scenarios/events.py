@@ -25,16 +25,21 @@ class Teller:
     """The device's control socket: what its hardware would say."""
 
     def __init__(self, scene, name="oriel-device"):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(20)
-        self.socket.connect(str(scene.folder / f"{name}-data" / "control.sock"))
-        self.answers = self.socket.makefile("r")
+        self.path = str(scene.folder / f"{name}-data" / "control.sock")
 
     def tell(self, topic, source, data):
-        line = json.dumps({"tell": {"topic": topic, "source": source, "data": data}})
-        self.socket.sendall(line.encode() + b"\n")
-        answer = json.loads(self.answers.readline())
-        check("told" in answer, f"{line}: {answer}")
+        self.tell_all([{"topic": topic, "source": source, "data": data}])
+
+    def tell_all(self, tells):
+        """On a connection of their own: one that is silent for long is closed."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(20)
+            connection.connect(self.path)
+            connection.sendall(b"".join(json.dumps({"tell": tell}).encode() + b"\n" for tell in tells))
+            answers = connection.makefile("r")
+            for tell in tells:
+                answer = answers.readline()
+                check("told" in answer, f"{tell}: {answer}")
 
     def motion(self, on):
         self.tell(MOTION, {"Source": "gate"}, {"State": "true" if on else "false"})
@@ -227,9 +232,7 @@ def seek_after_kill(scene):
             {"topic": TOPICS[1], "source": {"SensorID": "s"}, "data": {"Value": str(index), "Threshold": "1"}, "time": at(index)}
             for index in range(first, first + 500)
         ]
-        teller.socket.sendall(b"".join(json.dumps({"tell": tell}).encode() + b"\n" for tell in tells))
-        for _ in tells:
-            check("told" in teller.answers.readline(), "a tell was refused")
+        teller.tell_all(tells)
     # Written within 50 ms, says the contract of the log.
     time.sleep(0.5)
     camera.process.kill(signal.SIGKILL)
