@@ -95,8 +95,9 @@ fn list(element: Element<'_, '_>, shown: &dyn Fn(&str, &str) -> String, out: &mu
     let (namespace, name) = (element.tag_name().namespace().unwrap_or(""), element.tag_name().name());
     let level = element.ancestors().count();
     out.push(format!("{level} {{{namespace}}}{name}{} {}", attributes.concat(), shown(name, &local(text.trim()))));
-    // Why an uplink does not stand is told when it is known, and that is a moment later.
-    let lasting = |child: &Element<'_, '_>| child.is_element() && child.tag_name().name() != "Error";
+    // Why an uplink does not stand is told when it is known, and so are the topics that this machine can tell: a moment later.
+    let lasting =
+        |child: &Element<'_, '_>| child.is_element() && !["Error", "TopicSet"].contains(&child.tag_name().name());
     element.children().filter(lasting).for_each(|child| list(child, shown, out));
 }
 
@@ -213,7 +214,9 @@ async fn transcript(way: Way, hand: Hand) -> Vec<(String, Vec<String>)> {
         let fault = reply.fault().map(|fault| name(&fault));
         assert_eq!(fault.as_deref(), step.fault, "{} {way:?} {hand:?}: {}", step.name, answer.text);
         let texts = reply.body().descendants().filter(|node| node.is_element());
-        told.extend(texts.filter_map(|node| Some((node.tag_name().name().to_owned(), node.text()?.to_owned()))));
+        let texts = texts.filter_map(|node| Some((node.tag_name().name().to_owned(), node.text()?.to_owned())));
+        // Messages have an address too, that of whoever made them.
+        told.extend(texts.filter(|(name, text)| name != "Address" || text.contains("/onvif/subscription/")));
         transcript.push((step.name.to_owned(), all));
     }
     let missing: Vec<_> = offered.difference(&asked).collect();
