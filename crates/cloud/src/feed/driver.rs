@@ -89,13 +89,12 @@ pub(super) async fn drive(device: &Arc<Device>, running: &Running, shared: &Arc<
             true
         };
         let goes_on = if waited_for { Some(work.await) } else { shared.draining.run_until_cancelled(work).await };
-        match goes_on {
-            Some(true) => {}
-            Some(false) => return,
-            None => {
-                stopping = true;
-                feed.stop();
-            }
+        if goes_on == Some(false) {
+            return;
+        }
+        if goes_on.is_none() {
+            stopping = true;
+            feed.stop();
         }
     }
 }
