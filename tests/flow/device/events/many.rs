@@ -40,9 +40,9 @@ async fn sixty_four_pull_points_lose_nothing_keep_the_order_and_filter_right() {
     let camera = Camera::with_events().await;
     let mut points = Vec::new();
     for index in 0..64 {
-        points.push(camera.create("administrator", &filtered(&filter(index).0)).await.unwrap());
+        points.push(camera.create("operator", &filtered(&filter(index).0)).await.unwrap());
     }
-    let refused = camera.create("administrator", &create(60)).await.map(drop).unwrap_err();
+    let refused = camera.create("operator", &create(60)).await.map(drop).unwrap_err();
     assert_eq!(FaultKind::of(&refused), Some(FaultKind::SubscribeCreationFailed));
 
     let camera = &camera;
