@@ -2,12 +2,15 @@
 
 import asyncio
 import json
+import os
 import socket
 import sys
 import traceback
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+import aiohttp
+import onvif.client
 import onvif.settings
 
 onvif.settings.DEFAULT_SETTINGS.strict = True
@@ -38,12 +41,24 @@ def shown(message):
     return {"topic": message.Topic._value_1, "operation": content.PropertyOperation, "items": items}
 
 
+# Where a clock runs fast, a moment that the machine is busy is minutes long: the library's bounds on answers are for clocks that do not.
+for name in os.environ.get("PATIENT") and ("_DEFAULT", "_PULLPOINT", "_CONNECT", "_READ", "_WRITE") or ():
+    setattr(onvif.client, f"{name}_TIMEOUT", 24 * 3600)
+
+
 async def pulls(manager, seconds):
-    """Pulls for ever; says what came."""
-    count = 0
+    """Pulls for ever; says what came. A connection that was closed because it was idle is asked again on another, as home automation does."""
+    count = again = 0
     while True:
         service = manager.get_service()
-        answer = await service.PullMessages({"MessageLimit": 100, "Timeout": timedelta(seconds=seconds)})
+        try:
+            answer = await service.PullMessages({"MessageLimit": 100, "Timeout": timedelta(seconds=seconds)})
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+            again += 1
+            emit("again", text=repr(error))
+            if again > 100:
+                raise
+            continue
         count += 1
         emit("pulled", count=count, messages=[shown(message) for message in answer.NotificationMessage or []])
 
@@ -74,7 +89,9 @@ async def main(address, user, password, seconds="20", interval="60"):
     ending = asyncio.create_task(told_to_end())
     await asyncio.wait([pulling, ending], return_when=asyncio.FIRST_COMPLETED)
     if pulling.done():
-        pulling.result()
+        # At once: the thread that waits for the end would hold up an orderly one.
+        emit("error", text="".join(traceback.format_exception(pulling.exception())))
+        os._exit(1)
     pulling.cancel()
     await manager.shutdown()
     emit("done")

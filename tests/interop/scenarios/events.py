@@ -172,7 +172,7 @@ def zeep_events_day(scene):
         config.write("\n[events]\n" + "".join(f"{key} = {oriel.toml(value)}\n" for key, value in SOURCES[1].items()))
     argv = [scene.oriel, "device", "--config", str(made.config), "--json"]
     up = scene.spawn("oriel-device", argv, env={**oriel.LOGS, **clock}).wait("up", timeout=30)
-    client = zeep(scene, up["lan"], up["user"], up["password"], "20", "600", env=clock)
+    client = zeep(scene, up["lan"], up["user"], up["password"], "20", "600", env={**clock, "PATIENT": "1"})
     result(client, "subscribed", 60)
     until_heard(scene, client, [("Initialized", "false")] * 2)
     teller, told, began = Teller(scene), [], time.monotonic()
