@@ -50,7 +50,7 @@ async fn addresses_in_answers_lead_back_through_the_gateway() {
         let answer = house.ask(soap(path, &token, message(&GetSystemDateAndTime::default()))).await;
         assert_eq!(answer.status, StatusCode::OK, "{path}: {answer:?}");
     }
-    assert_eq!(told.service.len(), 3, "the device, the uplink and the security service");
+    assert_eq!(told.service.len(), 4, "the device, the uplink, the security and the event service");
     // Whoever asks by another name is answered by that name.
     let mut other = soap(&device_service(&camera.id), &token, message(&GetCapabilities::default()));
     other.headers_mut().insert(HOST, "cloud.example".parse().unwrap());

@@ -13,6 +13,7 @@ pub use bridge::{BridgeCloud, BridgeConfig, Discover, MOST_CAMERAS};
 pub use ipnet::IpNet;
 pub use network::CallOut;
 pub use sources::Sources;
+pub(crate) use sources::can_be_told;
 
 use crate::store::Account;
 use oriel_onvif::discovery::PORT;

@@ -42,7 +42,7 @@ impl Default for Sources {
 }
 
 /// Whether somebody can tell it: that the store begins only the store can know (Core §9.11).
-fn can_be_told(description: &Description) -> bool {
+pub(crate) fn can_be_told(description: &Description) -> bool {
     description.topic != "EventBuffer/Begin"
 }
 

@@ -4,8 +4,10 @@ use super::place::Place;
 use super::tell::{self, Defaults};
 use super::words::{Refusal, RefusalKind, Reply, Request, Told, Topic, prefixed};
 use super::{MAX_LINE, SOCKET};
+use crate::config::can_be_told;
 use crate::events::{Events, Untold};
 use crate::store::StoreError;
+use oriel_onvif::events::topics::Description;
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
@@ -149,7 +151,7 @@ impl Answering {
     fn answer(&self, line: &[u8]) -> Reply {
         match serde_json::from_slice(line) {
             Ok(Request::Tell(tell)) => self.tell(tell).map_or_else(Reply::Refused, Reply::Told),
-            Ok(Request::List {}) => Reply::Topics(self.events.offered().into_iter().map(Topic::from).collect()),
+            Ok(Request::List {}) => Reply::Topics(self.offered().map(Topic::from).collect()),
             Err(error) => {
                 let known = ["{\"tell\":{\"topic\":…}}", "{\"list\":{}}"];
                 Reply::Refused(Refusal::new(RefusalKind::Request, format!("no request: {error}")).knowing(known))
@@ -157,15 +159,24 @@ impl Answering {
         }
     }
 
+    /// What is offered and can be told.
+    fn offered(&self) -> impl Iterator<Item = &'static Description> + use<> {
+        self.events.offered().into_iter().filter(|topic| can_be_told(topic))
+    }
+
     fn tell(&self, tell: super::Tell) -> Result<Told, Refusal> {
-        let topic = prefixed(tell::topic(&tell.topic)?);
+        let description = tell::topic(&tell.topic)?;
+        let topic = prefixed(description);
+        if !can_be_told(description) {
+            let text = format!("{topic} is the store's own to tell");
+            return Err(Refusal::new(RefusalKind::NotOffered, text).knowing(self.offered().map(prefixed)));
+        }
         let occurrence = tell::occurrence(tell, &self.defaults)?;
         tracing::debug!(topic, "told by the control socket");
         self.events.tell(occurrence).map_err(|untold| match untold {
             Untold::NotOffered(_) => {
-                let offered = self.events.offered().into_iter().map(prefixed);
                 let text = format!("this device does not offer {topic}; `[events] topics` in its configuration does");
-                Refusal::new(RefusalKind::NotOffered, text).knowing(offered)
+                Refusal::new(RefusalKind::NotOffered, text).knowing(self.offered().map(prefixed))
             }
             untold => Refusal::new(RefusalKind::Device, untold.to_string()),
         })?;

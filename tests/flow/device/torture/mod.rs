@@ -59,8 +59,8 @@ fn message(step: &Step, told: &Told, way: Way, hand: Hand) -> Vec<u8> {
     };
     let token = UsernameToken::digest("administrator", &password("administrator"), Timestamp::now());
     let by_header = format!(
-        "<o:SubscriptionId xmlns:o='urn:oriel:events'>{}</o:SubscriptionId>",
-        told.get("SubscriptionId").map_or("", String::as_str)
+        "<o:Subscription xmlns:o='urn:oriel:events'>{}</o:Subscription>",
+        told.get("Subscription").map_or("", String::as_str)
     );
     let blocks = (step.named == Named::ByHeader).then(|| Any::from_xml(&by_header, &Limits::REQUEST).unwrap());
     let headers = Headers {
@@ -143,7 +143,7 @@ const OWN: [&str; 22] = [
     "CurrentTime",
     "TerminationTime",
     "UtcTime",
-    "SubscriptionId",
+    "Subscription",
     "hasPrivateKey",
 ];
 

@@ -237,7 +237,7 @@ mod tests {
         assert_eq!((motion.source, motion.data), (map(&[]), map(&[("State", "true")])));
         let usage = told(&["tns1:Monitoring/ProcessorUsage", "Token=cpu1", "Value=37.5"]).unwrap();
         assert_eq!((usage.source, usage.data), (map(&[("Token", "cpu1")]), map(&[("Value", "37.5")])));
-        let upgrade = told(&["firmware-upgrade", "off", "a=b, c"]).unwrap();
+        let upgrade = told(&["firmware-upgrade", "off", "Information=a=b, c"]).unwrap();
         assert_eq!(upgrade.data, map(&[("Success", "false"), ("Information", "a=b, c")]));
         let high = told(&["temperature-high", "70", "60", "SensorID=s"]).unwrap();
         assert_eq!((high.source, high.data), (map(&[("SensorID", "s")]), map(&[("Value", "70"), ("Threshold", "60")])));
