@@ -160,7 +160,7 @@ def key_npm_events(scene):
     listen_by_npm(scene, *behind(scene))
 
 
-@scenario("zeep-events-day", timeout=540, slow=True)
+@scenario("zeep-events-day", timeout=540, alone=True)
 def zeep_events_day(scene):
     """A day of virtual time for device and client: one subscription, renewed by the client, that loses nothing and doubles nothing."""
     found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
