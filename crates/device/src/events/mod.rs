@@ -6,7 +6,7 @@
 //!                                └── states of properties               └─► log ────────────────────► Seek
 //!                                      └── Initialized for who begins to listen
 //! ```
-//! The [`hub`] takes the time as an argument and waits for nothing; [`Events`] is the handle that everybody has, with the clock and the
+//! The `hub` takes the time as an argument and waits for nothing; [`Events`] is the handle that everybody has, with the clock and the
 //! lock. Nothing is written under the lock: a message becomes XML when the first one takes it, and stays so for the others.
 
 #[cfg(feature = "mqtt")]

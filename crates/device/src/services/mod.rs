@@ -65,6 +65,7 @@ impl HasCaller for Call {
 
 impl Call {
     /// A call that means no subscription.
+    #[cfg(feature = "bridge")]
     pub(crate) fn new(caller: Caller, base: Base, shared: Arc<Shared>) -> Self {
         Self { caller, base, addressed: events::Addressed::Nothing, delivering: Delivering::default(), shared }
     }
