@@ -46,6 +46,8 @@ const cam = new Cam({ ...options, ...secure }, (error) => {
 process.stdin.resume();
 process.stdin.on('data', () => {
   cam.removeAllListeners('event');
+  // The pull that waits ends by a fault: its subscription is no more.
+  cam.removeAllListeners('eventsError');
   cam.unsubscribe((error) => {
     if (error) failed('unsubscribe')(error);
     emit('done');
