@@ -45,8 +45,8 @@ pub(super) struct Which {
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<usize>,
     /// The `next` of the page before.
-    #[param(inline)]
-    after: Option<Label>,
+    #[param(minimum = 0, maximum = 9_007_199_254_740_991_u64)]
+    after: Option<u64>,
 }
 
 /// One entry; `kind` says what it is.
@@ -125,11 +125,8 @@ pub(super) async fn list(
 ) -> Reply<Json<Page<View>>> {
     let device = seen(&caller, &id, &shared)?;
     let limit = page::limit(which.limit)?;
-    let before = which.after.map(|Label(after)| {
-        after.parse().map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, "after: not the `next` of a page"))
-    });
     let topic = which.topic.map(|Label(topic)| topic).unwrap_or_default();
-    let query = FeedQuery { topic, from: which.from, to: which.to, before: before.transpose()? };
+    let query = FeedQuery { topic, from: which.from, to: which.to, before: which.after };
     let read = caller.scope(&shared).feed_entries(&device.id, &query, limit + 1).await?;
     let read: Vec<(String, View)> =
         read.iter().filter_map(|kept| Some((kept.number.to_string(), View::of(kept)?))).collect();
