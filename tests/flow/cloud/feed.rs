@@ -106,7 +106,7 @@ async fn what_a_device_tells_is_listed_and_streamed() {
     assert_eq!(numbers(&list(&format!("to={time}")).await), [3, 2, 1]);
     let path = format!("{DEVICES}/{}/events?after=x", teller.id);
     let refused = call(&house, Method::GET, &path, &Value::Null).await;
-    assert_eq!((refused.status, refused.problem().starts_with("after: ")), (StatusCode::BAD_REQUEST, true));
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{refused:?}");
     // How it stands, and the properties as they are.
     let feed = call(&house, Method::GET, &format!("{DEVICES}/{}/feed", teller.id), &Value::Null).await.json();
     assert_eq!((&feed["state"], &feed["keeps"], &feed["newest"]), (&json!("running"), &json!(true), &json!(4)));
