@@ -14,11 +14,13 @@ from scenarios.cameras import Bought, clients, look, step, view
 
 # A client that passes no reference parameters on cannot use a pull point that is known by them alone.
 NO_REFERENCES = ("token", "ancient")
+# The cameras count who listens to them, and the cloud would.
+NO_FEED = ("[feed]", {"enabled": False})
 
 
 def site(scene, cameras, **options):
     """A cloud with host names, and a bridge whose cameras are all online; returns the ids by name."""
-    cloud = oriel.Cloud(scene, cert="hosts", domain="cams.localhost").start()
+    cloud = oriel.Cloud(scene, cert="hosts", domain="cams.localhost", tables=[NO_FEED]).start()
     bridge = oriel.Bridge(scene, cameras, cloud, **options).start()
     ids = {name: bridge.enrolled(name) for name in cameras}
     for id in ids.values():
@@ -110,6 +112,9 @@ def lan_port(scene):
     bridge = oriel.Bridge(scene, entries).start()
     for name, camera in cameras.items():
         address = bridge.lan(name)
+        # The port is there before its cameras are.
+        there = lambda: soap.call(address, bare(TDS, "GetSystemDateAndTime")).status == 200  # noqa: E731, B023
+        scene.until(f"{name} at the bridge's port", there, 20)
         for by in ("digest",) if name == "digest" else ("digest", "token"):
             client = clients(scene, "npm", address, *camera.users["Operator"], f"by={by}")
             view(client, camera, address.rpartition("/onvif/")[0])
@@ -228,7 +233,7 @@ def many(scene):
     """Two hundred cameras in one process, one bridge, one cloud: all answer through the cloud, and one that hangs disturbs nobody."""
     yard = rough.Rough(scene, "--count", MANY, "--auth", "digest", "--prefixes", "plain")
     entries = {f"cam-{n}": (url, yard.users) for n, url in enumerate(yard.urls)}
-    cloud = oriel.Cloud(scene).start()
+    cloud = oriel.Cloud(scene, tables=[NO_FEED]).start()
     bridge = oriel.Bridge(scene, {}, cloud)
     bridge.tables[-1][1]["code"] = cloud.api("POST", "/enrolments", {"name": "site", "uses": MANY})["code"]
     bridge.write({})
