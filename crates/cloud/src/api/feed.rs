@@ -27,6 +27,19 @@ const HELPING: usize = 100;
 
 type Reply<T> = Result<T, Refusal>;
 
+/// A whole number that every client can hold exactly (RFC 8259 §6).
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "u64")]
+struct Exact(u64);
+
+impl TryFrom<u64> for Exact {
+    type Error = &'static str;
+
+    fn try_from(number: u64) -> Result<Self, &'static str> {
+        if number < 1 << 53 { Ok(Self(number)) } else { Err("a number of at most 9007199254740991 is asked for") }
+    }
+}
+
 /// Which entries; what is left out matches all.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -36,17 +49,17 @@ pub(super) struct Which {
     #[param(inline)]
     topic: Option<Label>,
     /// Not before this time by the device's clock, in Unix milliseconds.
-    #[param(minimum = 0, maximum = 9_007_199_254_740_991_u64)]
-    from: Option<u64>,
+    #[param(value_type = Option<u64>, minimum = 0, maximum = 9_007_199_254_740_991_u64)]
+    from: Option<Exact>,
     /// Before this time.
-    #[param(minimum = 0, maximum = 9_007_199_254_740_991_u64)]
-    to: Option<u64>,
+    #[param(value_type = Option<u64>, minimum = 0, maximum = 9_007_199_254_740_991_u64)]
+    to: Option<Exact>,
     /// Entries of a page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<usize>,
     /// The `next` of the page before.
-    #[param(minimum = 0, maximum = 9_007_199_254_740_991_u64)]
-    after: Option<u64>,
+    #[param(value_type = Option<u64>, minimum = 0, maximum = 9_007_199_254_740_991_u64)]
+    after: Option<Exact>,
 }
 
 /// One entry; `kind` says what it is.
@@ -126,7 +139,8 @@ pub(super) async fn list(
     let device = seen(&caller, &id, &shared)?;
     let limit = page::limit(which.limit)?;
     let topic = which.topic.map(|Label(topic)| topic).unwrap_or_default();
-    let query = FeedQuery { topic, from: which.from, to: which.to, before: which.after };
+    let number = |exact: Option<Exact>| exact.map(|Exact(number)| number);
+    let query = FeedQuery { topic, from: number(which.from), to: number(which.to), before: number(which.after) };
     let read = caller.scope(&shared).feed_entries(&device.id, &query, limit + 1).await?;
     let read: Vec<(String, View)> =
         read.iter().filter_map(|kept| Some((kept.number.to_string(), View::of(kept)?))).collect();
