@@ -1,36 +1,14 @@
 """pip `onvif-zeep-async` as a listener, its zeep set to strict: connects, and pulls by its PullPointManager until it is told to end. By https every name is this machine's."""
 
 import asyncio
-import json
 import os
-import socket
 import sys
 import traceback
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 import aiohttp
 import onvif.client
-import onvif.settings
-
-onvif.settings.DEFAULT_SETTINGS.strict = True
-
-from onvif import ONVIFCamera  # noqa: E402
-from zeep.helpers import serialize_object  # noqa: E402
-
-RESOLVE = socket.getaddrinfo
-
-
-def loopback(host, *rest, **options):
-    return RESOLVE("127.0.0.1", *rest, **options)
-
-
-def emit(event, **fields):
-    print(json.dumps({"event": event, **fields}, default=str), flush=True)
-
-
-def plain(value):
-    return serialize_object(value, dict)
+from strict_zeep import connected, emit, plain, run
 
 
 def shown(message):
@@ -68,12 +46,7 @@ async def told_to_end():
 
 
 async def main(address, user, password, seconds="20", interval="60"):
-    url = urlsplit(address)
-    host = url.hostname
-    if url.scheme == "https":
-        socket.getaddrinfo, host = loopback, f"https://{host}"
-    camera = ONVIFCamera(host, url.port, user, password, adjust_time=True)
-    await camera.update_xaddrs()
+    camera = await connected(address, user, password)
     service = await camera.create_events_service()
     emit(
         "connected",
@@ -98,8 +71,4 @@ async def main(address, user, password, seconds="20", interval="60"):
     await camera.close()
 
 
-try:
-    asyncio.run(main(*sys.argv[1:]))
-except Exception:
-    emit("error", text=traceback.format_exc())
-    sys.exit(1)
+run(main(*sys.argv[1:]))

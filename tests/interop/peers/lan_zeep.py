@@ -1,42 +1,12 @@
 """pip `onvif-zeep-async` against a device, its zeep set to strict: every reply must fit the WSDL to the letter. By https every name is this machine's."""
 
-import asyncio
-import json
-import socket
 import sys
-import traceback
-from urllib.parse import urlsplit
 
-import onvif.settings
-
-onvif.settings.DEFAULT_SETTINGS.strict = True
-
-from onvif import ONVIFCamera  # noqa: E402
-from zeep.helpers import serialize_object  # noqa: E402
-
-
-RESOLVE = socket.getaddrinfo
-
-
-def loopback(host, *rest, **options):
-    return RESOLVE("127.0.0.1", *rest, **options)
-
-
-def emit(event, **fields):
-    print(json.dumps({"event": event, **fields}, default=str), flush=True)
-
-
-def plain(value):
-    return serialize_object(value, dict)
+from strict_zeep import camera_at, connected, emit, plain, run
 
 
 async def main(address, user, password):
-    url = urlsplit(address)
-    host = url.hostname
-    if url.scheme == "https":
-        socket.getaddrinfo, host = loopback, f"https://{host}"
-    camera = ONVIFCamera(host, url.port, user, password, adjust_time=True)
-    await camera.update_xaddrs()
+    camera = await connected(address, user, password)
     emit("xaddrs", xaddrs=camera.xaddrs)
     device = await camera.create_devicemgmt_service()
     found = {
@@ -54,7 +24,7 @@ async def main(address, user, password):
     }
     emit("read", **found)
     await camera.close()
-    stranger = ONVIFCamera(host, url.port, user, "wrong", adjust_time=True)
+    stranger = camera_at(address, user, "wrong")
     try:
         await (await stranger.create_devicemgmt_service()).GetUsers()
         emit("wrong", text="let in")
@@ -67,8 +37,4 @@ async def main(address, user, password):
     await stranger.close()
 
 
-try:
-    asyncio.run(main(*sys.argv[1:4]))
-except Exception:
-    emit("error", text=traceback.format_exc())
-    sys.exit(1)
+run(main(*sys.argv[1:4]))

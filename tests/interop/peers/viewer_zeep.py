@@ -1,33 +1,9 @@
 """pip `onvif-zeep-async` as a viewer, its zeep set to strict: profiles, stream address, snapshot, PTZ move, events. By https every name is this machine's."""
 
-import asyncio
-import json
-import socket
 import sys
-import traceback
 from datetime import timedelta
-from urllib.parse import urlsplit
 
-import onvif.settings
-
-onvif.settings.DEFAULT_SETTINGS.strict = True
-
-from onvif import ONVIFCamera  # noqa: E402
-from zeep.helpers import serialize_object  # noqa: E402
-
-RESOLVE = socket.getaddrinfo
-
-
-def loopback(host, *rest, **options):
-    return RESOLVE("127.0.0.1", *rest, **options)
-
-
-def emit(event, **fields):
-    print(json.dumps({"event": event, **fields}, default=str), flush=True)
-
-
-def plain(value):
-    return serialize_object(value, dict)
+from strict_zeep import connected, emit, plain, run
 
 
 async def move(camera, token):
@@ -62,12 +38,7 @@ async def events(camera):
 
 
 async def main(address, user, password, without=()):
-    url = urlsplit(address)
-    host = url.hostname
-    if url.scheme == "https":
-        socket.getaddrinfo, host = loopback, f"https://{host}"
-    camera = ONVIFCamera(host, url.port, user, password, adjust_time=True)
-    await camera.update_xaddrs()
+    camera = await connected(address, user, password)
     media = await camera.create_media_service()
     profiles = await media.GetProfiles()
     emit("connected", services=camera.xaddrs, profiles=[profile.token for profile in profiles])
@@ -88,9 +59,5 @@ async def main(address, user, password, without=()):
     await camera.close()
 
 
-try:
-    given = dict(part.split("=") for part in sys.argv[4:])
-    asyncio.run(main(*sys.argv[1:4], without=given.get("without", "").split(",")))
-except Exception:
-    emit("error", text=traceback.format_exc())
-    sys.exit(1)
+given = dict(part.split("=") for part in sys.argv[4:])
+run(main(*sys.argv[1:4], without=given.get("without", "").split(",")))
